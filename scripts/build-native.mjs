@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: Apache-2.0
+// Builds build/otelcol_profiles.node and build/bpf/*.o with plain compilers: no header download, no
+// generator. Incremental by the compilers' own dependency files.
+//   --test      also builds and runs native/test/*_test.cc (exit code of the first failure)
+//   --sanitize  builds those tests with AddressSanitizer and UndefinedBehaviorSanitizer
+//   --bpf-only | --addon-only
+import { spawn, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { availableParallelism } from 'node:os';
+import { basename, dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const native = join(root, 'native');
+const build = join(root, 'build');
+const require = createRequire(import.meta.url);
+const args = new Set(process.argv.slice(2));
+const cxx = process.env.CXX ?? 'g++';
+const clang = process.env.BPF_CLANG ?? firstCommand('clang-14', 'clang-16', 'clang-19', 'clang');
+const strip =
+  process.env.LLVM_STRIP ?? firstCommand('llvm-strip-14', 'llvm-strip-16', 'llvm-strip-19', 'llvm-strip');
+
+const warnings = ['-Wall', '-Wextra', '-Werror'];
+const common = ['-std=c++20', '-fPIC', '-g', '-fno-exceptions', '-fvisibility=hidden', ...warnings];
+const nodeFlags = [
+  '-DNAPI_VERSION=9',
+  '-DNAPI_DISABLE_CPP_EXCEPTIONS',
+  '-DNODE_ADDON_API_DISABLE_DEPRECATED',
+  `-DBUILDING_NODE_EXTENSION`,
+  '-DNODE_GYP_MODULE_NAME=otelcol_profiles',
+  // Third-party headers: our warnings are not theirs.
+  '-isystem',
+  packageDirectory('node-api-headers', 'include'),
+  '-isystem',
+  packageDirectory('node-addon-api'),
+];
+const libraries = ['-lbpf', '-lelf', '-lz', '-llzma'];
+
+function firstCommand(...names) {
+  return names.find((name) => spawnSync('sh', ['-c', `command -v ${name}`]).status === 0) ?? names.at(-1);
+}
+
+function packageDirectory(name, ...rest) {
+  return join(dirname(require.resolve(`${name}/package.json`)), ...rest);
+}
+
+function step(name, run) {
+  const started = performance.now();
+  return Promise.resolve(run()).then((what) => {
+    console.log(
+      `${name.padEnd(10)} ${what.padEnd(44)} ${((performance.now() - started) / 1000).toFixed(2)} s`,
+    );
+  });
+}
+
+function run(command, commandArgs) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, commandArgs, { stdio: ['ignore', 'inherit', 'inherit'], cwd: root });
+    child.on('error', reject);
+    child.on('exit', (code) =>
+      code === 0 ? resolve() : reject(new Error(`${command} ${commandArgs.at(-1)}: exit code ${code}`)),
+    );
+  });
+}
+
+/** True if `output` is missing, older than a dependency, or was made by another command line. */
+function isStale(output, source, command) {
+  const stamp = createHash('sha256').update(command.join('\0')).digest('hex');
+  const record = `${output}.cmd`;
+  const stale = () => {
+    if (!existsSync(output) || !existsSync(record) || readFileSync(record, 'utf8') !== stamp) return true;
+    const madeAt = statSync(output).mtimeMs;
+    const dependencies = existsSync(`${output}.d`)
+      ? readFileSync(`${output}.d`, 'utf8')
+          .replace(/\\\n/g, ' ')
+          .split(/\s+/)
+          .filter((word) => word && !word.endsWith(':'))
+      : [source];
+    return dependencies.some((file) => !existsSync(file) || statSync(file).mtimeMs > madeAt);
+  };
+  return stale() ? () => writeFileSync(record, stamp) : undefined;
+}
+
+async function compileAll(sources, directory, compiler, flags) {
+  mkdirSync(directory, { recursive: true });
+  const objects = [];
+  const todo = [];
+  for (const source of sources) {
+    const output = join(directory, `${relative(native, source).replaceAll('/', '_')}.o`);
+    objects.push(output);
+    const command = [compiler, ...flags, '-MMD', '-MF', `${output}.d`, '-c', source, '-o', output];
+    const done = isStale(output, source, command);
+    if (done) todo.push({ command, done });
+  }
+  const total = todo.length;
+  const worker = async () => {
+    for (let job = todo.pop(); job; job = todo.pop()) {
+      await run(job.command[0], job.command.slice(1));
+      job.done();
+    }
+  };
+  await Promise.all(Array.from({ length: Math.max(2, availableParallelism()) }, worker));
+  return { objects, total };
+}
+
+async function link(output, objects, flags) {
+  const command = [cxx, ...objects, ...flags, '-o', output];
+  const newest = Math.max(...objects.map((file) => statSync(file).mtimeMs));
+  const done = isStale(output, objects[0], command);
+  if (!done && statSync(output).mtimeMs >= newest) return 'up to date';
+  await run(cxx, command.slice(1));
+  done?.();
+  return relative(root, output);
+}
+
+function sourcesIn(...directories) {
+  return directories.flatMap((directory) =>
+    existsSync(directory)
+      ? readdirSync(directory)
+          .filter((name) => name.endsWith('.cc'))
+          .sort()
+          .map((name) => join(directory, name))
+      : [],
+  );
+}
+
+async function buildBpf() {
+  const directory = join(build, 'bpf');
+  mkdirSync(directory, { recursive: true });
+  const sources = readdirSync(join(native, 'bpf')).filter((name) => name.endsWith('.bpf.c'));
+  const target = process.arch === 'arm64' ? 'arm64' : 'x86';
+  const include = process.arch === 'arm64' ? 'aarch64-linux-gnu' : 'x86_64-linux-gnu';
+  let made = 0;
+  for (const name of sources) {
+    const source = join(native, 'bpf', name);
+    const output = join(directory, name.replace(/\.c$/, '.o'));
+    const command = [
+      clang,
+      '-O2',
+      '-g',
+      '-target',
+      'bpf',
+      '-mcpu=v3',
+      `-D__TARGET_ARCH_${target}`,
+      ...warnings,
+      '-I',
+      `/usr/include/${include}`,
+      '-MMD',
+      '-MF',
+      `${output}.d`,
+      '-c',
+      source,
+      '-o',
+      output,
+    ];
+    const done = isStale(output, source, command);
+    if (!done) continue;
+    await run(clang, command.slice(1));
+    // DWARF goes, BTF stays.
+    await run(strip, ['-g', output]);
+    done();
+    made++;
+  }
+  return `${made} of ${sources.length} eBPF objects`;
+}
+
+function addonSources() {
+  const addon = join(native, 'addon');
+  return sourcesIn(addon, join(addon, 'elf'), join(addon, 'symbols'), join(addon, 'unwind'));
+}
+
+async function buildAddon() {
+  let compiled;
+  await step('compile', async () => {
+    compiled = await compileAll(addonSources(), join(build, 'obj'), cxx, [...common, '-O2', ...nodeFlags]);
+    return `${compiled.total} of ${compiled.objects.length} files`;
+  });
+  await step('link', () =>
+    link(join(build, 'otelcol_profiles.node'), compiled.objects, [
+      '-shared',
+      '-Wl,--gc-sections',
+      '-Wl,-z,relro,-z,now',
+      ...libraries,
+    ]),
+  );
+}
+
+async function buildAndRunTests(sanitize) {
+  const flags = sanitize
+    ? ['-O1', '-fsanitize=address,undefined', '-fno-sanitize-recover=all', '-fno-omit-frame-pointer']
+    : ['-O2'];
+  const directory = join(build, sanitize ? 'test-sanitize' : 'test');
+  const tests = sourcesIn(join(native, 'test')).filter((file) => file.endsWith('_test.cc'));
+  const parts = addonSources().filter((file) => basename(file) !== 'addon.cc');
+  let library;
+  await step('compile', async () => {
+    library = await compileAll([...parts, ...tests], directory, cxx, [
+      ...common,
+      ...flags,
+      '-I',
+      join(native, 'addon'),
+    ]);
+    return `${library.total} of ${library.objects.length} files for tests`;
+  });
+  const shared = library.objects.slice(0, parts.length);
+  for (const [i, test] of tests.entries()) {
+    const binary = join(directory, basename(test, '.cc'));
+    await step('link', () =>
+      link(binary, [library.objects[parts.length + i], ...shared], [...flags, ...libraries]),
+    );
+    await step('run', async () => {
+      await run(binary, []);
+      return basename(test);
+    });
+  }
+}
+
+mkdirSync(build, { recursive: true });
+const testsOnly = args.has('--test') || args.has('--sanitize');
+try {
+  if (!args.has('--addon-only') && !testsOnly) await step('bpf', buildBpf);
+  if (!args.has('--bpf-only') && !testsOnly) await buildAddon();
+  if (testsOnly) await buildAndRunTests(args.has('--sanitize'));
+} catch (error) {
+  console.error(error.message);
+  process.exitCode = 1;
+}

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// `npm test`: set up, then every check and every test. One argument or more: only these test files.
+import { spawnSync } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { printFailure, setUp } from './setup.mjs';
+import { root, run, step, StepError } from './steps.mjs';
+
+/** Files below the folders whose name ends in .test.ts; fs.globSync needs a newer Node. */
+function testFiles(folders) {
+  const found = [];
+  const visit = (dir) => {
+    for (const entry of readdirSync(dir, { withFileTypes: true })) {
+      if (entry.isDirectory()) visit(join(dir, entry.name));
+      else if (entry.name.endsWith('.test.ts')) found.push(relative(root, join(dir, entry.name)));
+    }
+  };
+  for (const folder of folders) visit(join(root, folder));
+  return found.sort((a, b) => (a < b ? -1 : 1));
+}
+
+try {
+  const failed = await setUp({ test: true });
+  if (failed !== undefined) throw failed;
+  const chosen = process.argv.slice(2);
+  if (chosen.length === 0) {
+    await step('types, format, lint, dead exports', () => {
+      run('npm', ['run', '--silent', 'check']);
+    });
+    await step('native unit tests', () => {
+      run('node', ['scripts/build-native.mjs', '--test']);
+    });
+  }
+  const files = chosen.length > 0 ? chosen : testFiles(['src', 'web', 'test']);
+  const result = spawnSync(
+    process.execPath,
+    [
+      '--import',
+      'tsx',
+      '--test',
+      '--test-reporter=spec',
+      '--test-concurrency=2',
+      '--test-timeout=300000',
+      ...files,
+    ],
+    { cwd: root, stdio: 'inherit' },
+  );
+  process.exitCode = result.status ?? 1;
+} catch (error) {
+  if (!(error instanceof StepError)) throw error;
+  printFailure(error);
+  process.exitCode = 1;
+}
