@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { z } from 'zod';
+import type { ProfilesConsumer } from '../consumer/consumer.ts';
+import type { Exporter, Extension, Processor, Receiver, Settings, Stability } from './component.ts';
+
+interface FactoryBase<Config> {
+  readonly type: string;
+  /** Older names under which configurations may still know the type; using one logs a WARN. */
+  readonly aliases?: readonly string[];
+  readonly stability: Stability;
+  /** Single source of keys, defaults, checks and documentation. Its output is what `create` gets. */
+  readonly schema: z.ZodType<Config>;
+}
+
+export interface ReceiverFactory<Config> extends FactoryBase<Config> {
+  readonly kind: 'receiver';
+  /** One instance per id; `next` fans out to every pipeline that names it. */
+  create(settings: Settings, config: Config, next: ProfilesConsumer): Receiver;
+}
+
+export interface ProcessorFactory<Config> extends FactoryBase<Config> {
+  readonly kind: 'processor';
+  /** Where in a pipeline it belongs; the service warns where it stands elsewhere. */
+  readonly place?: 'first';
+  /** One instance per id and pipeline. */
+  create(settings: Settings, config: Config, next: ProfilesConsumer): Processor;
+}
+
+export interface ExporterFactory<Config> extends FactoryBase<Config> {
+  readonly kind: 'exporter';
+  create(settings: Settings, config: Config): Exporter;
+}
+
+export interface ExtensionFactory<Config> extends FactoryBase<Config> {
+  readonly kind: 'extension';
+  create(settings: Settings, config: Config): Extension;
+}
+
+/** A factory whose configuration type is known only to itself. */
+export type AnyFactory =
+  | ReceiverFactory<unknown>
+  | ProcessorFactory<unknown>
+  | ExporterFactory<unknown>
+  | ExtensionFactory<unknown>;
+
+/** Everything a distribution is made of. */
+export interface Factories {
+  readonly receivers: readonly ReceiverFactory<unknown>[];
+  readonly processors: readonly ProcessorFactory<unknown>[];
+  readonly exporters: readonly ExporterFactory<unknown>[];
+  readonly extensions: readonly ExtensionFactory<unknown>[];
+}
+
+// `create` is declared as a method, so TypeScript lets a factory of a known Config stand where an
+// unknown one is asked for; `schema` makes that safe, because only its own output is ever passed in.
+export const receiverFactory = <C>(f: Omit<ReceiverFactory<C>, 'kind'>): ReceiverFactory<unknown> => ({
+  ...f,
+  kind: 'receiver',
+});
+export const processorFactory = <C>(f: Omit<ProcessorFactory<C>, 'kind'>): ProcessorFactory<unknown> => ({
+  ...f,
+  kind: 'processor',
+});
+export const exporterFactory = <C>(f: Omit<ExporterFactory<C>, 'kind'>): ExporterFactory<unknown> => ({
+  ...f,
+  kind: 'exporter',
+});
+export const extensionFactory = <C>(f: Omit<ExtensionFactory<C>, 'kind'>): ExtensionFactory<unknown> => ({
+  ...f,
+  kind: 'extension',
+});
