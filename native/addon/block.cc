@@ -1,0 +1,369 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "block.h"
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <tuple>
+
+#include "block_columns.h"
+
+namespace otelprof {
+namespace {
+
+constexpr size_t kMaxCachedNames = 200'000;
+// kallsyms costs tens of ms; a missed address (new module, new eBPF program) may ask for it again.
+constexpr uint64_t kKernelReloadNs = 60'000'000'000;
+constexpr uint64_t kPageMask = 4095;
+
+}  // namespace
+
+/// The tables of one block while they grow.
+class BlockBuilder {
+ public:
+  BlockBuilder(BlockWriter& writer, const SampleWindow& window) : writer_(writer), window_(window) {
+    AddMapping(0, 0, 0, "", "", "", "");
+    AddFunction("", "", "", 0);
+    lineStart_.push_back(0);
+    EndLocation(0, 0, FrameKind::Unset);
+    stackStart_ = {0, 0};  // row 0 is empty
+  }
+
+  void AddProcesses();
+  void AddStacks();
+  void AddSamples(uint64_t bootOffsetNs);
+  std::vector<uint8_t> Finish(uint64_t endUnixNs);
+
+ private:
+  int32_t Text(std::string_view text) { return strings_.Add(ValidUtf8(text)); }
+  int32_t AddMapping(uint64_t start, uint64_t limit, uint64_t offset, std::string_view file,
+                     std::string_view buildId, std::string_view goBuildId, std::string_view htlHash);
+  int32_t AddFunction(std::string_view name, std::string_view systemName, std::string_view file,
+                      uint32_t startLine);
+  void AddLine(const ResolvedFrame& frame);
+  int32_t EndLocation(int32_t mapping, uint64_t address, FrameKind kind);
+  int32_t Location(const op_frame& frame);
+  int32_t FileLocation(const op_frame& frame);
+  int32_t KernelLocation(const op_frame& frame);
+  int32_t ProcessLocation(const op_frame& frame);
+  int32_t FileMapping(const ProfiledFile& file, uint64_t va);
+  int32_t KernelMapping(const std::string& module);
+  const ProcessInfo* ProcessBySerial(uint32_t serial);
+
+  BlockWriter& writer_;
+  const SampleWindow& window_;
+  StringColumn strings_;
+
+  std::vector<int32_t> pid_, processName_, processPath_, container_, envKey_, envValue_;
+  std::vector<uint32_t> envStart_{0};
+  std::vector<uint64_t> processStart_;
+
+  std::vector<uint64_t> mappingStart_, mappingLimit_, mappingOffset_;
+  std::vector<int32_t> mappingFile_, buildId_, goBuildId_, htlHash_;
+  /// Copies of a file (other inode, other container) are one mapping to the reader.
+  std::map<std::tuple<uint64_t, uint64_t, uint64_t, int32_t, int32_t, int32_t, int32_t>, int32_t> mappings_;
+  std::map<std::pair<uint32_t, uint64_t>, int32_t> mappingBySegment_;
+  std::map<std::string, int32_t> mappingByModule_;
+
+  std::vector<int32_t> functionName_, functionSystemName_, functionFile_;
+  std::vector<uint32_t> functionStartLine_;
+  std::map<std::tuple<int32_t, int32_t, int32_t, uint32_t>, int32_t> functions_;
+
+  std::vector<int32_t> locationMapping_;
+  std::vector<uint64_t> locationAddress_;
+  std::vector<uint8_t> locationType_;
+  std::vector<uint32_t> lineStart_;
+  std::vector<int32_t> lineFunction_;
+  std::vector<uint32_t> lineLine_, lineColumn_;
+  struct FrameHash {
+    size_t operator()(const std::array<uint64_t, 2>& key) const {
+      return std::hash<uint64_t>()(key[0] * 0x9e3779b97f4a7c15u ^ key[1]);
+    }
+  };
+  std::unordered_map<std::array<uint64_t, 2>, int32_t, FrameHash> locations_;
+  /// By mapping, address and kind: a leaf and a return address may mean the same instruction.
+  std::map<std::tuple<int32_t, uint64_t, uint8_t, std::vector<uint32_t>>, int32_t> sameLocation_;
+  std::unordered_map<uint32_t, const ProcessInfo*> processBySerial_;
+
+  std::vector<uint32_t> stackStart_;
+  std::vector<int32_t> stackLocation_;
+
+  std::vector<uint32_t> sampleProcess_, timeStart_{0};
+  std::vector<uint8_t> sampleKind_, sampleFlags_;
+  std::vector<int32_t> sampleStack_, sampleTid_, sampleCpu_, sampleComm_;
+  std::vector<uint64_t> timeNs_;
+  std::vector<int64_t> timeValue_;
+};
+
+void BlockBuilder::AddProcesses() {
+  for (const auto& process : window_.processes()) {
+    pid_.push_back(process->pid);
+    processName_.push_back(Text(process->name));
+    processPath_.push_back(Text(process->path));
+    container_.push_back(Text(process->containerId));
+    for (const auto& [key, value] : process->environment) {
+      envKey_.push_back(Text(key));
+      envValue_.push_back(Text(value));
+    }
+    envStart_.push_back(static_cast<uint32_t>(envKey_.size()));
+    processStart_.push_back(process->startNs);
+    processBySerial_[process->serial] = process.get();
+    const std::lock_guard lock(process->jitMutex);
+    if (process->perfMap) process->perfMap->Refresh();
+  }
+}
+
+int32_t BlockBuilder::AddMapping(uint64_t start, uint64_t limit, uint64_t offset, std::string_view file,
+                                 std::string_view buildId, std::string_view goBuildId, std::string_view htlHash) {
+  const std::tuple key{start, limit, offset, Text(file), Text(buildId), Text(goBuildId), Text(htlHash)};
+  const auto [it, isNew] = mappings_.try_emplace(key, static_cast<int32_t>(mappingStart_.size()));
+  if (isNew) {
+    mappingStart_.push_back(start);
+    mappingLimit_.push_back(limit);
+    mappingOffset_.push_back(offset);
+    mappingFile_.push_back(std::get<3>(key));
+    buildId_.push_back(std::get<4>(key));
+    goBuildId_.push_back(std::get<5>(key));
+    htlHash_.push_back(std::get<6>(key));
+  }
+  return it->second;
+}
+
+int32_t BlockBuilder::AddFunction(std::string_view name, std::string_view systemName, std::string_view file,
+                                  uint32_t startLine) {
+  const std::tuple key{Text(name), Text(systemName), Text(file), startLine};
+  const auto [it, isNew] = functions_.try_emplace(key, static_cast<int32_t>(functionName_.size()));
+  if (isNew) {
+    functionName_.push_back(std::get<0>(key));
+    functionSystemName_.push_back(std::get<1>(key));
+    functionFile_.push_back(std::get<2>(key));
+    functionStartLine_.push_back(startLine);
+  }
+  return it->second;
+}
+
+void BlockBuilder::AddLine(const ResolvedFrame& frame) {
+  lineFunction_.push_back(AddFunction(frame.name, frame.systemName, frame.file, frame.startLine));
+  lineLine_.push_back(frame.line);
+  lineColumn_.push_back(frame.column);
+}
+
+int32_t BlockBuilder::EndLocation(int32_t mapping, uint64_t address, FrameKind kind) {
+  const size_t firstLine = lineStart_.back();
+  std::vector<uint32_t> lines;
+  for (size_t i = firstLine; i < lineFunction_.size(); i++)
+    lines.insert(lines.end(), {static_cast<uint32_t>(lineFunction_[i]), lineLine_[i], lineColumn_[i]});
+  const auto [it, isNew] = sameLocation_.try_emplace(
+      {mapping, address, static_cast<uint8_t>(kind), std::move(lines)}, static_cast<int32_t>(locationAddress_.size()));
+  if (!isNew) {
+    lineFunction_.resize(firstLine);
+    lineLine_.resize(firstLine);
+    lineColumn_.resize(firstLine);
+    return it->second;
+  }
+  locationMapping_.push_back(mapping);
+  locationAddress_.push_back(address);
+  locationType_.push_back(static_cast<uint8_t>(kind));
+  lineStart_.push_back(static_cast<uint32_t>(lineFunction_.size()));
+  return static_cast<int32_t>(locationAddress_.size()) - 1;
+}
+
+int32_t BlockBuilder::FileMapping(const ProfiledFile& file, uint64_t va) {
+  const auto* segment = file.SegmentAt(va);
+  const auto [it, isNew] = mappingBySegment_.try_emplace({file.id(), segment ? segment->vaddr : 0}, 0);
+  if (!isNew) return it->second;
+  const auto details = file.details();
+  const uint64_t start = segment ? segment->vaddr & ~kPageMask : 0;
+  const uint64_t limit = segment ? (segment->vaddr + segment->memsz + kPageMask) & ~kPageMask : 0;
+  const uint64_t offset = segment ? segment->offset & ~kPageMask : 0;
+  it->second = AddMapping(start, limit, offset, file.baseName(), details.buildId, details.goBuildId, details.htlHash);
+  return it->second;
+}
+
+int32_t BlockBuilder::KernelMapping(const std::string& module) {
+  const auto [it, isNew] = mappingByModule_.try_emplace(module, 0);
+  if (!isNew) return it->second;
+  auto [buildId, unread] = writer_.kernelBuildIds_.try_emplace(module);
+  if (unread) buildId->second = KernelSymbols::BuildId(module);
+  const uint64_t start = writer_.kernel_.moduleStart(module);
+  const uint64_t limit = writer_.kernel_.moduleLimit(module);
+  it->second = AddMapping(0, limit > start ? limit - start : 0, 0, module, buildId->second, "", "");
+  return it->second;
+}
+
+int32_t BlockBuilder::FileLocation(const op_frame& frame) {
+  const auto found = window_.files().find(frame.file);
+  if (found == window_.files().end()) return EndLocation(0, frame.addr, FrameKind::Unknown);
+  const ProfiledFile& file = *found->second;
+  const uint64_t va = frame.addr - (frame.flags & OP_FRAME_RETURN_ADDRESS);
+  FrameKind kind = FrameKind::Native;
+  if (const auto symbols = file.symbols()) {
+    if (symbols->isGo() && symbols->goOwns(va)) kind = FrameKind::Go;
+    for (const auto& name : writer_.Names(file, *symbols, va)) AddLine(name);
+  }
+  return EndLocation(FileMapping(file, va), va, kind);
+}
+
+int32_t BlockBuilder::KernelLocation(const op_frame& frame) {
+  std::string_view name, module;
+  uint64_t symbolStart = 0;
+  // The address the reader gets is always one less; the name of an interrupted frame must not be.
+  const uint64_t pc = frame.addr - (frame.flags & OP_FRAME_RETURN_ADDRESS);
+  if (!writer_.kernel_.Lookup(pc, &name, &module, &symbolStart)) {
+    writer_.kernelMissed_ = true;
+    return EndLocation(0, frame.addr - 1, FrameKind::Kernel);
+  }
+  ResolvedFrame resolved;
+  resolved.name = name;
+  AddLine(resolved);
+  if (module == "bpf") return EndLocation(0, pc - symbolStart, FrameKind::Kernel);
+  const std::string owner(module);
+  return EndLocation(KernelMapping(owner), frame.addr - 1 - writer_.kernel_.moduleStart(owner), FrameKind::Kernel);
+}
+
+const ProcessInfo* BlockBuilder::ProcessBySerial(uint32_t serial) {
+  const auto it = processBySerial_.find(serial);
+  return it == processBySerial_.end() ? nullptr : it->second;
+}
+
+int32_t BlockBuilder::ProcessLocation(const op_frame& frame) {
+  const uint64_t pc = frame.addr - (frame.flags & OP_FRAME_RETURN_ADDRESS);
+  if (frame.kind == OP_FRAME_JIT) {
+    if (const auto* process = ProcessBySerial(frame.file)) {
+      const std::lock_guard lock(process->jitMutex);
+      ResolvedFrame name;
+      FrameKind kind = FrameKind::Unknown;
+      if (process->perfMap && process->perfMap->Lookup(pc, &name, &kind)) {
+        AddLine(name);
+        return EndLocation(0, pc, kind);
+      }
+    }
+  }
+  return EndLocation(0, pc, FrameKind::Unknown);
+}
+
+int32_t BlockBuilder::Location(const op_frame& frame) {
+  std::array<uint64_t, 2> key;
+  static_assert(sizeof(key) == sizeof(frame));
+  std::memcpy(key.data(), &frame, sizeof(frame));
+  const auto [it, isNew] = locations_.try_emplace(key, 0);
+  if (!isNew) return it->second;
+  int32_t row = 0;
+  switch (frame.kind) {
+    case OP_FRAME_FILE:
+      row = FileLocation(frame);
+      break;
+    case OP_FRAME_KERNEL:
+      row = KernelLocation(frame);
+      break;
+    case OP_FRAME_ERROR:
+      row = EndLocation(0, frame.addr, FrameKind::AbortMarker);
+      break;
+    default:
+      row = ProcessLocation(frame);
+      break;
+  }
+  return it->second = row;
+}
+
+void BlockBuilder::AddStacks() {
+  for (size_t i = 0; i < window_.stackCount(); i++) {
+    for (const op_frame& frame : window_.stack(i)) stackLocation_.push_back(Location(frame));
+    stackStart_.push_back(static_cast<uint32_t>(stackLocation_.size()));
+  }
+}
+
+void BlockBuilder::AddSamples(uint64_t bootOffsetNs) {
+  const auto& samples = window_.samples();
+  auto events = window_.events();
+  std::sort(events.begin(), events.end(), [](const SampleWindow::Event& a, const SampleWindow::Event& b) {
+    return std::tie(a.sample, a.timeNs) < std::tie(b.sample, b.timeNs);
+  });
+  size_t next = 0;
+  for (uint32_t i = 0; i < samples.size(); i++) {
+    const auto& sample = samples[i];
+    sampleProcess_.push_back(sample.process);
+    sampleKind_.push_back(sample.kind);
+    sampleStack_.push_back(static_cast<int32_t>(sample.stack) + 1);  // behind the null row
+    sampleTid_.push_back(static_cast<int32_t>(sample.tid));
+    sampleCpu_.push_back(static_cast<int32_t>(sample.cpu));
+    sampleComm_.push_back(Text(sample.comm));
+    sampleFlags_.push_back(sample.flags);
+    for (; next < events.size() && events[next].sample == i; next++)
+      timeNs_.push_back(events[next].timeNs + bootOffsetNs);
+    timeStart_.push_back(static_cast<uint32_t>(timeNs_.size()));
+  }
+}
+
+std::vector<uint8_t> BlockBuilder::Finish(uint64_t endUnixNs) {
+  using S = BlockSection;
+  BlockAssembler block;
+  block.Add(S::StringOffsets, strings_.offsets());
+  block.Add(S::StringBytes, strings_.bytes());
+  block.Add(S::ProcessPid, pid_);
+  block.Add(S::ProcessName, processName_);
+  block.Add(S::ProcessPath, processPath_);
+  block.Add(S::ProcessContainer, container_);
+  block.Add(S::ProcessEnvStart, envStart_);
+  block.Add(S::EnvKey, envKey_);
+  block.Add(S::EnvValue, envValue_);
+  block.Add(S::ProcessStartNs, processStart_);
+  block.Add(S::MappingStart, mappingStart_);
+  block.Add(S::MappingLimit, mappingLimit_);
+  block.Add(S::MappingOffset, mappingOffset_);
+  block.Add(S::MappingFile, mappingFile_);
+  block.Add(S::MappingBuildId, buildId_);
+  block.Add(S::MappingGoBuildId, goBuildId_);
+  block.Add(S::MappingHtlHash, htlHash_);
+  block.Add(S::FunctionName, functionName_);
+  block.Add(S::FunctionSystemName, functionSystemName_);
+  block.Add(S::FunctionFile, functionFile_);
+  block.Add(S::FunctionStartLine, functionStartLine_);
+  block.Add(S::LocationMapping, locationMapping_);
+  block.Add(S::LocationAddress, locationAddress_);
+  block.Add(S::LocationFrameType, locationType_);
+  block.Add(S::LocationLineStart, lineStart_);
+  block.Add(S::LineFunction, lineFunction_);
+  block.Add(S::LineLine, lineLine_);
+  block.Add(S::LineColumn, lineColumn_);
+  block.Add(S::StackStart, stackStart_);
+  block.Add(S::StackLocation, stackLocation_);
+  block.Add(S::SampleProcess, sampleProcess_);
+  block.Add(S::SampleKind, sampleKind_);
+  block.Add(S::SampleStack, sampleStack_);
+  block.Add(S::SampleTid, sampleTid_);
+  block.Add(S::SampleCpu, sampleCpu_);
+  block.Add(S::SampleComm, sampleComm_);
+  block.Add(S::SampleFlags, sampleFlags_);
+  block.Add(S::SampleTimeStart, timeStart_);
+  block.Add(S::TimeNs, timeNs_);
+  block.Add(S::TimeValue, timeValue_);
+  return block.Finish(window_.startUnixNs(), endUnixNs);
+}
+
+const std::vector<ResolvedFrame>& BlockWriter::Names(const ProfiledFile& file, const FileSymbols& symbols,
+                                                     uint64_t va) {
+  const auto [it, isNew] = names_.try_emplace({file.id(), va});
+  if (isNew) symbols.Lookup(va, &it->second);
+  return it->second;
+}
+
+void BlockWriter::RefreshKernel(uint64_t nowNs) {
+  const bool due = kernelLoadedNs_ == 0 || (kernelMissed_ && nowNs > kernelLoadedNs_ + kKernelReloadNs);
+  if (!due) return;
+  kernelLoadedNs_ = nowNs;
+  kernelMissed_ = false;
+  kernel_.Load();
+}
+
+std::vector<uint8_t> BlockWriter::Write(const SampleWindow& window, uint64_t endUnixNs, uint64_t bootOffsetNs) {
+  if (names_.size() > kMaxCachedNames) names_.clear();
+  RefreshKernel(endUnixNs);
+  BlockBuilder builder(*this, window);
+  builder.AddProcesses();
+  builder.AddStacks();
+  builder.AddSamples(bootOffsetNs);
+  return builder.Finish(endUnixNs);
+}
+
+}  // namespace otelprof

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <linux/bpf.h>
+
+#include <cstdint>
+#include <span>
+
+#include "unique_fd.h"
+
+namespace otelprof {
+
+/// bpf(2) itself: libbpf 0.5 lacks wrappers for some of it and has others under changed names.
+/// All return 0 (or a valid descriptor), or a negative errno.
+int BpfMapUpdate(int map, const void* key, const void* value, uint64_t flags = 0);
+int BpfMapDelete(int map, const void* key);
+int BpfMapLookup(int map, const void* key, void* value);
+/// Writes `count` consecutive u32-keyed elements from key 0; 0 or a negative errno.
+int BpfArrayFill(int map, const void* values, uint32_t valueSize, uint32_t count);
+/// Writes elements under u32 keys; returns how many of the first ones were written.
+uint32_t BpfMapFill(int map, const uint32_t* keys, const void* values, uint32_t valueSize, uint32_t count);
+/// An array with BPF_F_INNER_MAP, so that sizes may differ within one outer map.
+int BpfCreateInnerArray(uint32_t valueSize, uint32_t entries, UniqueFd* out);
+/// True if the kernel's verifier takes a perf_event program of these instructions.
+bool BpfProgramLoads(std::span<const bpf_insn> program);
+/// A perf_event program that calls `helper` with no arguments that matter.
+bool BpfHasTaskPtRegs();
+bool BpfHasLoop();
+/// Possible CPUs, the element count of per-CPU map values.
+unsigned BpfPossibleCpus();
+/// Run time and run count of a program; false if the kernel does not tell.
+bool BpfProgramRunTime(int program, uint64_t* ns, uint64_t* runs);
+
+}  // namespace otelprof

@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cfi_program.h"
+
+#include "byte_reader.h"
+
+namespace otelprof {
+namespace {
+
+// DWARF register numbers of x86_64.
+constexpr uint64_t kRbp = 6;
+constexpr uint64_t kRsp = 7;
+
+constexpr size_t kMaxRememberDepth = 64;
+
+enum class Cfa : uint8_t { Undefined, Register, Plt, RspDeref, RbpDeref, Unsupported };
+enum class Saved : uint8_t { Same, AtCfa, AtRbp, Undefined, Unsupported };
+
+struct RegisterRule {
+  Saved kind = Saved::Same;
+  int64_t offset = 0;
+};
+
+struct State {
+  Cfa cfa = Cfa::Undefined;
+  uint64_t cfaRegister = 0;
+  int64_t cfaOffset = 0;
+  RegisterRule rbp;
+  RegisterRule ra;
+};
+
+bool FitsWords(int64_t bytes, int64_t lowWords, int64_t highWords) {
+  return (bytes & 7) == 0 && bytes / 8 >= lowWords && bytes / 8 <= highWords;
+}
+
+/// The rule word of the kernel program, OP_RULE_NONE for what it cannot express.
+uint32_t EncodeRule(const State& state, bool signalFrame) {
+  if (signalFrame) return OP_RULE(OP_RULE_SIGNAL, 0, 0);
+  if (state.ra.kind == Saved::Undefined) return OP_RULE(OP_RULE_END, 0, 0);
+  if (state.ra.kind != Saved::AtCfa || state.ra.offset != -8) return OP_RULE_NONE;
+  if (!FitsWords(state.cfaOffset, INT16_MIN, INT16_MAX)) return OP_RULE_NONE;
+  const uint16_t cfaWords = static_cast<uint16_t>(state.cfaOffset / 8);
+  if (state.cfa == Cfa::RbpDeref) {
+    if (state.rbp.kind != Saved::AtRbp || state.rbp.offset != 0) return OP_RULE_NONE;
+    return OP_RULE(OP_RULE_FP_DEREF, cfaWords, 0);
+  }
+
+  uint32_t fpWords = 0;
+  if (state.rbp.kind == Saved::AtCfa) {
+    if (!FitsWords(-state.rbp.offset, 1, OP_RULE_MAX_FP_WORDS)) return OP_RULE_NONE;
+    fpWords = static_cast<uint32_t>(-state.rbp.offset / 8);
+  } else if (state.rbp.kind == Saved::Unsupported || state.rbp.kind == Saved::AtRbp) {
+    return OP_RULE_NONE;
+  }
+  switch (state.cfa) {
+    case Cfa::Register:
+      if (state.cfaRegister == kRsp) return OP_RULE(OP_RULE_SP, cfaWords, fpWords);
+      if (state.cfaRegister == kRbp) return OP_RULE(OP_RULE_FP, cfaWords, fpWords);
+      return OP_RULE_NONE;
+    case Cfa::Plt:
+      return OP_RULE(OP_RULE_PLT, cfaWords, fpWords);
+    case Cfa::RspDeref:
+      return OP_RULE(OP_RULE_SP_DEREF, cfaWords, fpWords);
+    default:
+      return OP_RULE_NONE;
+  }
+}
+
+/// The few CFA expressions compilers and linkers emit.
+void DecodeCfaExpression(std::span<const uint8_t> expression, State* state) {
+  constexpr uint8_t kBreg6 = 0x76, kBreg7 = 0x77, kDeref = 0x06, kPlusUconst = 0x23;
+  state->cfa = Cfa::Unsupported;
+  state->cfaOffset = 0;
+  // Linker-made PLT: breg7 8; breg16 0; lit15; and; litN; ge; lit3; shl; plus
+  if (expression.size() == 11 && expression[0] == kBreg7 && expression[1] == 8 && expression[2] == 0x80 &&
+      expression[3] == 0 && expression[4] == 0x3f && expression[5] == 0x1a && expression[6] >= 0x30 &&
+      expression[6] <= 0x3f && expression[7] == 0x2a && expression[8] == 0x33 && expression[9] == 0x24 &&
+      expression[10] == 0x22) {
+    state->cfa = Cfa::Plt;
+    state->cfaOffset = (expression[6] - 0x30) * 8;
+    return;
+  }
+  ByteReader in(expression);
+  const uint8_t op = in.Read<uint8_t>();
+  const int64_t offset = in.Sleb();
+  if (in.Read<uint8_t>() != kDeref || !in.ok()) return;
+  if (op == kBreg6 && in.done()) {
+    state->cfa = Cfa::RbpDeref;  // GCC: stack realigned, CFA kept in a slot
+    state->cfaOffset = offset;
+  } else if (op == kBreg7 && in.Read<uint8_t>() == kPlusUconst && in.Uleb() == 8 && in.ok() && in.done()) {
+    state->cfa = Cfa::RspDeref;  // OpenSSL's assembly
+    state->cfaOffset = offset;
+  }
+}
+
+/// Interprets one instruction stream; `Advance` hands out the row that ends.
+class Interpreter {
+ public:
+  Interpreter(const Cie& cie, uint64_t start, uint64_t end, CfiRowSink sink)
+      : cie_(cie), pc_(start), end_(end), sink_(sink) {}
+
+  bool Run(std::span<const uint8_t> code, bool emit) {
+    emit_ = emit;
+    ByteReader in(code);
+    while (!in.done() && pc_ < end_)
+      if (!Step(in)) return false;
+    return in.ok();
+  }
+
+  void KeepInitial() { initial_ = state_; }
+
+  void Flush() { Emit(); }
+
+ private:
+  void Emit() {
+    if (pc_ >= end_ || pc_ > UINT32_MAX) return;
+    const uint32_t rule = EncodeRule(state_, cie_.signalFrame);
+    if (rule == OP_RULE_NONE) (*sink_.unsupported)++;
+    auto& rows = *sink_.rows;
+    const uint32_t pc = static_cast<uint32_t>(pc_);
+    if (!rows.empty() && rows.back().pc == pc) rows.pop_back();
+    if (rows.empty() || rows.back().rule != rule) rows.push_back({pc, rule});
+  }
+
+  bool Advance(uint64_t units) {
+    if (!emit_) return false;  // a CIE has no addresses
+    if (units == 0) return true;
+    Emit();
+    uint64_t bytes = 0;
+    if (__builtin_mul_overflow(units, cie_.codeAlign, &bytes) || __builtin_add_overflow(pc_, bytes, &pc_))
+      pc_ = end_;
+    return true;
+  }
+
+  void Set(uint64_t reg, RegisterRule rule) {
+    if (reg == kRbp) state_.rbp = rule;
+    if (reg == cie_.returnRegister) state_.ra = rule;
+  }
+
+  void Restore(uint64_t reg) {
+    if (reg == kRbp) state_.rbp = initial_.rbp;
+    if (reg == cie_.returnRegister) state_.ra = initial_.ra;
+  }
+
+  int64_t Scaled(int64_t value) const {
+    int64_t out = 0;
+    // An overflowing offset fits no rule word, as INT64_MAX does not either.
+    return __builtin_mul_overflow(value, cie_.dataAlign, &out) ? INT64_MAX : out;
+  }
+
+  void SetCfa(uint64_t reg, int64_t offset) {
+    state_.cfa = Cfa::Register;
+    state_.cfaRegister = reg;
+    state_.cfaOffset = offset;
+  }
+
+  bool Step(ByteReader& in);
+  bool StepExtended(ByteReader& in, uint8_t op);
+  void SavedByExpression(ByteReader& in);
+
+  const Cie& cie_;
+  uint64_t pc_;
+  uint64_t end_;
+  CfiRowSink sink_;
+  bool emit_ = false;
+  State state_;
+  State initial_;
+  std::vector<State> remembered_;
+};
+
+bool Interpreter::Step(ByteReader& in) {
+  const uint8_t op = in.Read<uint8_t>();
+  const uint8_t low = op & 0x3f;
+  switch (op >> 6) {
+    case 1:  // advance_loc
+      return Advance(low);
+    case 2:  // offset
+      Set(low, {Saved::AtCfa, Scaled(static_cast<int64_t>(in.Uleb()))});
+      return in.ok();
+    case 3:  // restore
+      Restore(low);
+      return true;
+    default:
+      return StepExtended(in, low);
+  }
+}
+
+void Interpreter::SavedByExpression(ByteReader& in) {
+  const uint64_t reg = in.Uleb();
+  ByteReader expression(in.Take(in.Uleb()));
+  const bool viaRbp = expression.Read<uint8_t>() == 0x76;  // breg6
+  const int64_t offset = expression.Sleb();
+  const bool simple = viaRbp && expression.ok() && expression.done();
+  Set(reg, {simple ? Saved::AtRbp : Saved::Unsupported, offset});
+}
+
+bool Interpreter::StepExtended(ByteReader& in, uint8_t op) {
+  switch (op) {
+    case 0x00:  // nop
+      return true;
+    case 0x02:
+      return Advance(in.Read<uint8_t>());
+    case 0x03:
+      return Advance(in.Read<uint16_t>());
+    case 0x04:
+      return Advance(in.Read<uint32_t>());
+    case 0x05: {  // offset_extended
+      const uint64_t reg = in.Uleb();
+      Set(reg, {Saved::AtCfa, Scaled(static_cast<int64_t>(in.Uleb()))});
+      return in.ok();
+    }
+    case 0x06:  // restore_extended
+      Restore(in.Uleb());
+      return in.ok();
+    case 0x07:  // undefined
+      Set(in.Uleb(), {Saved::Undefined, 0});
+      return in.ok();
+    case 0x08:  // same_value
+      Set(in.Uleb(), {Saved::Same, 0});
+      return in.ok();
+    case 0x09:  // register
+      Set(in.Uleb(), {Saved::Unsupported, 0});
+      in.Uleb();
+      return in.ok();
+    case 0x0a:  // remember_state
+      if (remembered_.size() >= kMaxRememberDepth) return false;
+      remembered_.push_back(state_);
+      return true;
+    case 0x0b:  // restore_state
+      if (remembered_.empty()) return false;
+      state_ = remembered_.back();
+      remembered_.pop_back();
+      return true;
+    case 0x0c: {  // def_cfa
+      const uint64_t reg = in.Uleb();
+      SetCfa(reg, static_cast<int64_t>(in.Uleb()));
+      return in.ok();
+    }
+    case 0x0d:  // def_cfa_register
+      SetCfa(in.Uleb(), state_.cfaOffset);
+      return in.ok();
+    case 0x0e:  // def_cfa_offset
+      state_.cfaOffset = static_cast<int64_t>(in.Uleb());
+      return in.ok();
+    case 0x0f:  // def_cfa_expression
+      DecodeCfaExpression(in.Take(in.Uleb()), &state_);
+      return in.ok();
+    case 0x10:  // expression
+      SavedByExpression(in);
+      return in.ok();
+    case 0x11: {  // offset_extended_sf
+      const uint64_t reg = in.Uleb();
+      Set(reg, {Saved::AtCfa, Scaled(in.Sleb())});
+      return in.ok();
+    }
+    case 0x12: {  // def_cfa_sf
+      const uint64_t reg = in.Uleb();
+      SetCfa(reg, Scaled(in.Sleb()));
+      return in.ok();
+    }
+    case 0x13:  // def_cfa_offset_sf
+      state_.cfaOffset = Scaled(in.Sleb());
+      return in.ok();
+    case 0x14:  // val_offset
+      Set(in.Uleb(), {Saved::Unsupported, 0});
+      in.Uleb();
+      return in.ok();
+    case 0x15:  // val_offset_sf
+      Set(in.Uleb(), {Saved::Unsupported, 0});
+      in.Sleb();
+      return in.ok();
+    case 0x16:  // val_expression
+      Set(in.Uleb(), {Saved::Unsupported, 0});
+      in.Skip(in.Uleb());
+      return in.ok();
+    case 0x2e:  // GNU_args_size
+      in.Uleb();
+      return in.ok();
+    case 0x2f: {  // GNU_negative_offset_extended
+      const uint64_t reg = in.Uleb();
+      Set(reg, {Saved::AtCfa, -Scaled(static_cast<int64_t>(in.Uleb()))});
+      return in.ok();
+    }
+    default:  // also set_loc (0x01), which no x86_64 producer emits
+      return false;
+  }
+}
+
+}  // namespace
+
+bool RunCfiProgram(const Cie& cie, std::span<const uint8_t> instructions, uint64_t start, uint64_t end,
+                   CfiRowSink sink) {
+  Interpreter interpreter(cie, start, end, sink);
+  if (!interpreter.Run(cie.instructions, false)) return false;
+  interpreter.KeepInitial();
+  const bool ok = interpreter.Run(instructions, true);
+  interpreter.Flush();
+  return ok;
+}
+
+}  // namespace otelprof

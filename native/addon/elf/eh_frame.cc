@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "eh_frame.h"
+
+#include <elf.h>
+
+#include <algorithm>
+#include <unordered_map>
+
+#include "byte_reader.h"
+#include "cfi_program.h"
+#include "go_frames.h"
+
+namespace otelprof {
+namespace {
+
+constexpr size_t kMaxFdes = 4u << 20;
+constexpr size_t kMaxRows = 16u << 20;
+
+// Pointer encodings (LSB, exception frames).
+constexpr uint8_t kOmit = 0xff;
+constexpr uint8_t kPcRelative = 0x10;
+constexpr uint8_t kDataRelative = 0x30;
+constexpr uint8_t kIndirect = 0x80;
+
+struct Fde {
+  uint64_t start;
+  uint64_t end;
+  const Cie* cie;
+  std::span<const uint8_t> instructions;
+};
+
+/// One section of call frame information and where it is mapped.
+struct FrameSection {
+  std::span<const uint8_t> bytes;
+  uint64_t va = 0;
+  uint64_t gotVa = 0;  // base of data-relative pointers
+  bool debugFrame = false;
+};
+
+class SectionParser {
+ public:
+  SectionParser(const FrameSection& section, EhFrameStats* stats) : section_(section), stats_(stats) {}
+
+  void Collect(std::vector<Fde>* out);
+
+ private:
+  bool ReadPointer(ByteReader& in, uint8_t encoding, size_t base, uint64_t* out) const;
+  const Cie* CieAt(uint64_t offset);
+  Cie ParseCie(uint64_t offset) const;
+  bool ParseFde(ByteReader body, size_t bodyOffset, const Cie& cie, std::vector<Fde>* out) const;
+
+  const FrameSection& section_;
+  EhFrameStats* stats_;
+  std::unordered_map<uint64_t, std::unique_ptr<Cie>> cies_;
+};
+
+/// `base` is the section offset of the reader's first byte.
+bool SectionParser::ReadPointer(ByteReader& in, uint8_t encoding, size_t base, uint64_t* out) const {
+  if (encoding == kOmit || (encoding & kIndirect)) return false;
+  const uint64_t here = section_.va + base + in.position();
+  uint64_t value = 0;
+  switch (encoding & 0x0f) {
+    case 0x00:
+    case 0x04:
+    case 0x0c:
+      value = in.Read<uint64_t>();
+      break;
+    case 0x01:
+      value = in.Uleb();
+      break;
+    case 0x02:
+      value = in.Read<uint16_t>();
+      break;
+    case 0x03:
+      value = in.Read<uint32_t>();
+      break;
+    case 0x09:
+      value = static_cast<uint64_t>(in.Sleb());
+      break;
+    case 0x0a:
+      value = static_cast<uint64_t>(int64_t{in.Read<int16_t>()});
+      break;
+    case 0x0b:
+      value = static_cast<uint64_t>(int64_t{in.Read<int32_t>()});
+      break;
+    default:
+      return false;
+  }
+  switch (encoding & 0x70) {
+    case 0:
+      break;
+    case kPcRelative:
+      value += here;
+      break;
+    case kDataRelative:
+      value += section_.gotVa;
+      break;
+    default:
+      return false;
+  }
+  *out = value;
+  return in.ok();
+}
+
+/// Length and id of the entry at the reader; the reader then stands behind the id.
+struct EntryHead {
+  uint64_t length = 0;  // of what follows the length field
+  uint64_t id = 0;
+  size_t idOffset = 0;
+  size_t idSize = 4;
+};
+
+bool ReadHead(ByteReader& in, EntryHead* head) {
+  head->length = in.Read<uint32_t>();
+  head->idSize = 4;
+  if (head->length == 0xffffffff) {
+    head->length = in.Read<uint64_t>();
+    head->idSize = 8;
+  }
+  if (head->length == 0) return in.ok();
+  head->idOffset = in.position();
+  if (!in.ok() || head->length > in.remaining() || head->length < head->idSize) return false;
+  head->id = head->idSize == 8 ? in.Read<uint64_t>() : in.Read<uint32_t>();
+  return in.ok();
+}
+
+Cie SectionParser::ParseCie(uint64_t offset) const {
+  Cie cie;
+  if (offset >= section_.bytes.size()) return cie;
+  ByteReader outer(section_.bytes.subspan(offset));
+  EntryHead head;
+  if (!ReadHead(outer, &head) || head.length == 0) return cie;
+  const uint64_t cieId = !section_.debugFrame ? 0 : head.idSize == 8 ? UINT64_MAX : UINT32_MAX;
+  if (head.id != cieId) return cie;
+  const size_t base = offset + outer.position();
+  ByteReader in(outer.Take(head.length - head.idSize));
+
+  const uint8_t version = in.Read<uint8_t>();
+  if (version != 1 && version != 3 && version != 4) return cie;
+  const std::string_view augmentation = in.CString();
+  if (version == 4) {
+    if (in.Read<uint8_t>() != 8 || in.Read<uint8_t>() != 0) return cie;  // address size, segment size
+  }
+  cie.codeAlign = in.Uleb();
+  cie.dataAlign = in.Sleb();
+  cie.returnRegister = version == 1 ? in.Read<uint8_t>() : in.Uleb();
+  if (!augmentation.empty() && augmentation[0] == 'z') {
+    cie.hasAugmentationData = true;
+    const uint64_t size = in.Uleb();
+    const size_t dataBase = base + in.position();
+    ByteReader data(in.Take(size));
+    for (const char letter : augmentation.substr(1)) {
+      uint64_t personality = 0;
+      if (letter == 'R') {
+        cie.pointerEncoding = data.Read<uint8_t>();
+      } else if (letter == 'L') {
+        data.Read<uint8_t>();
+      } else if (letter == 'P') {
+        const uint8_t encoding = data.Read<uint8_t>() & static_cast<uint8_t>(~kIndirect);
+        if (!ReadPointer(data, encoding, dataBase, &personality)) return cie;
+      } else if (letter == 'S') {
+        cie.signalFrame = true;
+      } else {
+        break;  // unknown letters end what can be read; the instructions are still found by size
+      }
+    }
+    if (!data.ok()) return cie;
+  } else if (!augmentation.empty()) {
+    return cie;
+  }
+  cie.valid = in.ok();
+  cie.instructions = in.Take(in.remaining());
+  return cie;
+}
+
+const Cie* SectionParser::CieAt(uint64_t offset) {
+  auto& slot = cies_[offset];
+  if (!slot) {
+    slot = std::make_unique<Cie>(ParseCie(offset));
+    if (!slot->valid && stats_) stats_->badEntries++;
+  }
+  return slot->valid ? slot.get() : nullptr;
+}
+
+bool SectionParser::ParseFde(ByteReader body, size_t bodyOffset, const Cie& cie, std::vector<Fde>* out) const {
+  uint64_t start = 0;
+  uint64_t size = 0;
+  if (!ReadPointer(body, cie.pointerEncoding, bodyOffset, &start)) return false;
+  if (!ReadPointer(body, cie.pointerEncoding & 0x0f, bodyOffset, &size)) return false;
+  if (cie.hasAugmentationData) body.Skip(body.Uleb());
+  if (!body.ok()) return false;
+  uint64_t end = 0;
+  // Linkers leave FDEs of discarded functions behind, with start 0.
+  if (size == 0 || start == 0 || __builtin_add_overflow(start, size, &end)) return true;
+  out->push_back({start, end, &cie, body.Take(body.remaining())});
+  return true;
+}
+
+void SectionParser::Collect(std::vector<Fde>* out) {
+  ByteReader in(section_.bytes);
+  while (!in.done() && out->size() < kMaxFdes) {
+    EntryHead head;
+    if (!ReadHead(in, &head)) {
+      if (stats_) stats_->badEntries++;
+      return;
+    }
+    if (head.length == 0) continue;  // terminator of one input file's contribution
+    const size_t bodyOffset = in.position();
+    const auto body = in.Take(head.length - head.idSize);
+    const uint64_t cieId = !section_.debugFrame ? 0 : head.idSize == 8 ? UINT64_MAX : UINT32_MAX;
+    if (head.id == cieId) continue;
+    if (!section_.debugFrame && head.id > head.idOffset) {
+      if (stats_) stats_->badEntries++;
+      continue;
+    }
+    const uint64_t cieOffset = section_.debugFrame ? head.id : head.idOffset - head.id;
+    const Cie* cie = CieAt(cieOffset);
+    if (cie && !ParseFde(ByteReader(body), bodyOffset, *cie, out) && stats_) stats_->badEntries++;
+  }
+}
+
+/// .eh_frame by name, or through PT_GNU_EH_FRAME for files without section headers.
+FrameSection FindEhFrame(const ElfFile& image) {
+  FrameSection out;
+  if (const auto* got = image.section(".got")) out.gotVa = got->addr;
+  if (const auto* section = image.section(".eh_frame")) {
+    out.bytes = image.data(*section);
+    out.va = section->addr;
+    if (!out.bytes.empty()) return out;
+  }
+  for (const auto& segment : image.segments()) {
+    if (segment.type != PT_GNU_EH_FRAME) continue;
+    ByteReader header(image.at(segment.vaddr, std::min<uint64_t>(segment.filesz, 16)));
+    if (header.Read<uint8_t>() != 1 || header.Read<uint8_t>() != 0x1b) return out;  // version 1, pcrel sdata4
+    header.Skip(2);
+    const uint64_t va = segment.vaddr + 4 + static_cast<uint64_t>(int64_t{header.Read<int32_t>()});
+    if (!header.ok()) return out;
+    for (const auto& load : image.segments()) {
+      if (load.type != PT_LOAD || va < load.vaddr || va >= load.vaddr + load.filesz) continue;
+      out.bytes = image.at(va, load.vaddr + load.filesz - va);
+      out.va = va;
+    }
+  }
+  return out;
+}
+
+FrameSection FindDebugFrame(const ElfFile& image) {
+  FrameSection out;
+  out.debugFrame = true;
+  if (const auto* section = image.section(".debug_frame")) out.bytes = image.data(*section);
+  return out;
+}
+
+/// Rows in address order; what no FDE covers becomes an OP_RULE_NONE row. Of overlapping FDEs the one
+/// that starts first keeps its range.
+void EmitRows(std::vector<Fde>& fdes, std::vector<op_row>* rows, EhFrameStats* stats) {
+  std::stable_sort(fdes.begin(), fdes.end(), [](const Fde& a, const Fde& b) { return a.start < b.start; });
+  size_t unsupported = 0;
+  uint64_t coveredTo = 0;
+  for (const Fde& fde : fdes) {
+    if (fde.end <= coveredTo) continue;
+    if (fde.end > UINT32_MAX || rows->size() >= kMaxRows) {
+      if (stats) stats->droppedRows++;
+      continue;
+    }
+    if (fde.start < coveredTo) continue;
+    if (coveredTo && fde.start > coveredTo && rows->back().rule != OP_RULE_NONE)
+      rows->push_back({static_cast<uint32_t>(coveredTo), OP_RULE_NONE});
+    const bool ok = RunCfiProgram(*fde.cie, fde.instructions, fde.start, fde.end, {rows, &unsupported});
+    if (!ok && stats) stats->badEntries++;
+    if (rows->empty()) continue;
+    coveredTo = fde.end;
+  }
+  if (coveredTo && rows->back().rule != OP_RULE_NONE)
+    rows->push_back({static_cast<uint32_t>(coveredTo), OP_RULE_NONE});
+  if (stats) {
+    stats->fdes += fdes.size();
+    stats->rows = rows->size();
+    stats->unsupportedRows += unsupported;
+  }
+}
+
+}  // namespace
+
+std::vector<op_row> CompileEhFrameRows(const ElfFile& image, EhFrameStats* stats) {
+  std::vector<op_row> rows;
+  if (image.machine() != EM_X86_64) return rows;
+  const FrameSection ehFrame = FindEhFrame(image);
+  const FrameSection debugFrame = FindDebugFrame(image);
+  SectionParser ehParser(ehFrame, stats);
+  SectionParser debugParser(debugFrame, stats);
+  std::vector<Fde> fdes;
+  ehParser.Collect(&fdes);
+  debugParser.Collect(&fdes);
+  EmitRows(fdes, &rows, stats);
+  return rows;
+}
+
+UnwindTable CompileUnwindTable(const ElfFile& image, EhFrameStats* stats) {
+  size_t dropped = 0;
+  UnwindTable table = IndexRows(OverlayRows(CompileEhFrameRows(image, stats), CompileGoRows(image)), &dropped);
+  if (stats) stats->droppedRows += dropped;
+  return table;
+}
+
+}  // namespace otelprof

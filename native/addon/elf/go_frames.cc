@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "go_frames.h"
+
+#include <elf.h>
+
+#include <algorithm>
+
+#include "../symbols/go_pclntab.h"
+#include "byte_reader.h"
+
+namespace otelprof {
+namespace {
+
+constexpr uint32_t kMagic118 = 0xfffffff0;
+constexpr uint32_t kMagic120 = 0xfffffff1;
+constexpr uint8_t kTopFrame = 1;  // runtime/symtab.go, abi.FuncFlag
+constexpr uint8_t kSpWrite = 2;
+constexpr size_t kFunctabEntry = 8;
+constexpr size_t kMaxRows = 8u << 20;
+
+struct GoTable {
+  std::span<const uint8_t> bytes;
+  uint32_t magic = 0;
+  uint64_t functions = 0;
+  uint64_t textStart = 0;
+  uint64_t pctab = 0;
+  uint64_t functab = 0;
+
+  template <typename T>
+  T At(uint64_t offset) const {
+    return offset < bytes.size() ? ByteReader(bytes.subspan(offset)).Read<T>() : T{};
+  }
+  uint32_t EntryOffset(uint64_t i) const { return At<uint32_t>(functab + i * kFunctabEntry); }
+};
+
+bool ReadHeader(const ElfFile& image, GoTable* table) {
+  const auto* section = image.section(".gopclntab");
+  if (!section) section = image.section(".data.rel.ro.gopclntab");
+  if (!section) return false;
+  table->bytes = image.data(*section);
+  ByteReader in(table->bytes);
+  table->magic = in.Read<uint32_t>();
+  in.Skip(2);
+  const uint8_t minimumInstruction = in.Read<uint8_t>();
+  const uint8_t pointerSize = in.Read<uint8_t>();
+  if ((table->magic != kMagic118 && table->magic != kMagic120) || minimumInstruction != 1 || pointerSize != 8)
+    return false;
+  table->functions = in.Read<uint64_t>();
+  in.Skip(8);  // number of files
+  table->textStart = in.Read<uint64_t>();
+  in.Skip(3 * 8);  // function names, compilation units, files
+  table->pctab = in.Read<uint64_t>();
+  table->functab = in.Read<uint64_t>();
+  return in.ok() && table->functab < table->bytes.size() && table->pctab < table->bytes.size() &&
+         table->functions > 0 && table->functions < (table->bytes.size() - table->functab) / kFunctabEntry;
+}
+
+/// Since 1.26 the header no longer tells where the text begins. The symbolizer's table knows; the first
+/// function of .text that it covers is the first of ours.
+bool FindTextStart(const ElfFile& image, GoTable* table) {
+  constexpr uint64_t kMaxScan = 4u << 20;
+  constexpr uint64_t kFunctionAlign = 16;
+  const auto* text = image.section(".text");
+  const auto names = GoPclntab::Load(image);
+  if (!text || !names) return false;
+  uint64_t start = 0, size = 0;
+  const uint64_t probe = table->EntryOffset(table->functions / 2);
+  for (const uint64_t candidate : {table->textStart, text->addr}) {
+    if (candidate && names->range(candidate + probe, &start, &size) && start == candidate + probe) {
+      table->textStart = candidate;
+      return true;
+    }
+  }
+  for (uint64_t at = 0; at < std::min(text->size, kMaxScan); at += kFunctionAlign) {
+    if (!names->range(text->addr + at, &start, &size)) continue;
+    table->textStart = start - table->EntryOffset(0);
+    return names->range(table->textStart + probe, &start, &size) && start == table->textStart + probe;
+  }
+  return false;
+}
+
+void Append(std::vector<op_row>* rows, uint64_t pc, uint32_t rule) {
+  if (pc > UINT32_MAX) return;
+  const uint32_t pc32 = static_cast<uint32_t>(pc);
+  if (!rows->empty() && rows->back().pc == pc32) rows->pop_back();
+  if (rows->empty() || (rows->back().rule != rule && rows->back().pc < pc32)) rows->push_back({pc32, rule});
+}
+
+uint32_t RuleForDepth(int64_t depth) {
+  if (depth < 0 || (depth & 7) || (depth + 8) / 8 > INT16_MAX) return OP_RULE_NONE;
+  // A function with a frame has pushed rbp next to its return address.
+  return OP_RULE(OP_RULE_SP, (depth + 8) / 8, depth ? 2 : 0);
+}
+
+/// One function's table of stack depths: pairs of zig-zag value delta and pc delta, value starting at −1.
+void AppendDepths(const GoTable& table, uint32_t pcsp, uint64_t entry, uint64_t end, std::vector<op_row>* rows) {
+  const uint64_t at = table.pctab + pcsp;
+  if (pcsp == 0 || at >= table.bytes.size()) return Append(rows, entry, OP_RULE_NONE);
+  ByteReader in(table.bytes.subspan(at));
+  int64_t depth = -1;
+  uint64_t pc = entry;
+  while (in.ok() && pc < end) {
+    const uint32_t delta = static_cast<uint32_t>(in.Uleb());
+    if (delta == 0 && pc != entry) break;
+    depth += static_cast<int32_t>((delta >> 1) ^ (~(delta & 1) + 1));
+    const uint64_t length = in.Uleb();
+    if (!in.ok() || length == 0 || length > end - pc) break;
+    Append(rows, pc, RuleForDepth(depth));
+    pc += length;
+  }
+  if (pc < end) Append(rows, pc, OP_RULE_NONE);
+}
+
+}  // namespace
+
+std::vector<op_row> CompileGoRows(const ElfFile& image) {
+  std::vector<op_row> rows;
+  GoTable table;
+  if (image.machine() != EM_X86_64 || !ReadHeader(image, &table) || !FindTextStart(image, &table)) return rows;
+  const uint64_t flagOffset = table.magic == kMagic120 ? 41 : 37;
+  uint64_t end = 0;
+  for (uint64_t i = 0; i < table.functions && rows.size() < kMaxRows; i++) {
+    const uint64_t function = table.functab + table.At<uint32_t>(table.functab + i * kFunctabEntry + 4);
+    const uint64_t entry = table.textStart + table.EntryOffset(i);
+    end = table.textStart + table.EntryOffset(i + 1);
+    if (end <= entry) continue;
+    const uint8_t flags = table.At<uint8_t>(function + flagOffset);
+    if (flags & kTopFrame)
+      Append(&rows, entry, OP_RULE(OP_RULE_END, 0, 0));
+    else if (flags & kSpWrite)
+      Append(&rows, entry, OP_RULE_NONE);
+    else
+      AppendDepths(table, table.At<uint32_t>(function + 16), entry, end, &rows);
+  }
+  Append(&rows, end, OP_RULE_NONE);
+  return rows;
+}
+
+std::vector<op_row> OverlayRows(const std::vector<op_row>& base, const std::vector<op_row>& overlay) {
+  if (overlay.empty()) return base;
+  const auto byPc = [](const op_row& row, uint32_t pc) { return row.pc < pc; };
+  const auto from = std::lower_bound(base.begin(), base.end(), overlay.front().pc, byPc);
+  const auto to = std::lower_bound(base.begin(), base.end(), overlay.back().pc, byPc);
+  std::vector<op_row> out(base.begin(), from);
+  out.insert(out.end(), overlay.begin(), overlay.end());
+  // The overlay's last row says "nothing from here"; what held in the base at that address holds again.
+  if (to != base.begin() && (to == base.end() || to->pc != overlay.back().pc) && std::prev(to) >= from)
+    out.back().rule = std::prev(to)->rule;
+  else if (to != base.end() && to->pc == overlay.back().pc)
+    out.pop_back();
+  out.insert(out.end(), to, base.end());
+  return out;
+}
+
+}  // namespace otelprof

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "symbols/symbols.h"
+
+namespace otelprof {
+
+/// What a sample says about its process. One per program run by a pid: exec makes a new one. Windows keep
+/// it alive after the process ended.
+struct ProcessInfo {
+  uint32_t serial = 0;  // never reused; names the process in stacks of generated code
+  int pid = 0;
+  uint64_t startNs = 0;  // since boot
+  std::string path;
+  std::string name;
+  std::string containerId;
+  std::vector<std::pair<std::string, std::string>> environment;
+
+  /// Names of generated code; opened by the worker at the first such frame.
+  mutable std::mutex jitMutex;
+  mutable std::unique_ptr<PerfMap> perfMap;
+  mutable bool perfMapAsked = false;
+};
+
+/// Reads a process that runs now. `fallbackName` is used where /proc says nothing.
+std::shared_ptr<ProcessInfo> ReadProcessInfo(int pid, const std::vector<std::string>& environmentNames,
+                                             const std::string& fallbackName);
+
+/// A child right after fork: all of the parent's but pid and start.
+std::shared_ptr<ProcessInfo> ForkedProcessInfo(const ProcessInfo& parent, int pid, uint64_t startNs);
+
+}  // namespace otelprof

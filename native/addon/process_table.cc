@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "process_table.h"
+
+#include <algorithm>
+
+#include "proc_fs.h"
+
+namespace otelprof {
+namespace {
+
+constexpr uint64_t kReapAfterNs = 1'000'000'000;
+constexpr uint64_t kFirstSyncGapNs = 20'000'000;
+constexpr uint64_t kMaxSyncGapNs = 10'000'000'000;
+constexpr size_t kMaxProgramsKept = 4;
+
+}  // namespace
+
+void ProcessTable::Prime() {
+  for (const int pid : ListProcesses()) {
+    auto [it, isNew] = processes_.try_emplace(pid);
+    if (isNew) it->second.programs.push_back({0, ReadProcessInfo(pid, environmentNames_, "")});
+    Sync(pid, it->second);
+  }
+  Flush();
+}
+
+ProcessTable::Process& ProcessTable::Obtain(int pid, uint64_t timeNs, const std::string& comm) {
+  auto [it, isNew] = processes_.try_emplace(pid);
+  Process& process = it->second;
+  if (!isNew && process.exitedNs && timeNs > process.exitedNs + kReapAfterNs) process = {};  // pid was reused
+  if (process.programs.empty()) {
+    process.programs.push_back({0, ReadProcessInfo(pid, environmentNames_, comm)});
+    Sync(pid, process);
+  }
+  return process;
+}
+
+void ProcessTable::Sync(int pid, Process& process) {
+  std::vector<ProcMapsLine> lines;
+  stats_.syncs++;
+  dirty_.insert(pid);
+  if (!ReadExecutableMappings(pid, &lines)) {
+    stats_.syncFailures++;
+    return;  // what is known stays: the process may just have ended
+  }
+  process.mappings.clear();
+  for (auto& line : lines) {
+    MappingSource source{line.start, line.end, line.offset, line.inode, line.major, line.minor,
+                         std::move(line.path)};
+    Insert(process, Resolve(pid, source));
+  }
+}
+
+ProcessMapping ProcessTable::Resolve(int pid, const MappingSource& source) {
+  ProcessMapping out{source.start, source.end, 0, files_->FileOf(pid, source)};
+  uint64_t va = 0;
+  if (out.file && out.file->AddressOfOffset(source.pageOffset, &va))
+    out.bias = source.start - va;
+  else
+    out.file = nullptr;
+  return out;
+}
+
+void ProcessTable::Insert(Process& process, ProcessMapping mapping) {
+  auto& all = process.mappings;
+  if (mapping.start >= mapping.end || mapping.start >= 1ull << 63) return;  // [vsyscall]
+  // A new mapping replaces what it covers.
+  auto first = std::lower_bound(all.begin(), all.end(), mapping.start,
+                                [](const ProcessMapping& m, uint64_t start) { return m.end <= start; });
+  auto last = first;
+  std::vector<ProcessMapping> pieces;
+  while (last != all.end() && last->start < mapping.end) {
+    if (last->start < mapping.start) {
+      pieces.push_back(*last);
+      pieces.back().end = mapping.start;
+    }
+    if (last->end > mapping.end) {
+      pieces.push_back(*last);
+      pieces.back().start = mapping.end;
+    }
+    ++last;
+  }
+  const auto middle = std::find_if(pieces.begin(), pieces.end(),
+                                   [&](const ProcessMapping& m) { return m.start >= mapping.end; });
+  pieces.insert(middle, std::move(mapping));
+  first = all.erase(first, last);
+  first = all.insert(first, std::make_move_iterator(pieces.begin()), std::make_move_iterator(pieces.end()));
+
+  // Code generators map page by page; neighbours with the same meaning are one.
+  const size_t from = first == all.begin() ? 0 : static_cast<size_t>(first - all.begin()) - 1;
+  size_t i = from;
+  for (size_t n = 0; n < pieces.size() + 1 && i + 1 < all.size(); n++) {
+    if (all[i].end == all[i + 1].start && all[i].file == all[i + 1].file && all[i].bias == all[i + 1].bias) {
+      all[i].end = all[i + 1].end;
+      all.erase(all.begin() + static_cast<ptrdiff_t>(i) + 1);
+    } else {
+      i++;
+    }
+  }
+}
+
+void ProcessTable::Apply(const SidebandEvent& event) {
+  if (event.pid <= 0) return;
+  switch (event.type) {
+    case SidebandEvent::Type::Mmap:
+      return ApplyMmap(event);
+    case SidebandEvent::Type::Exec:
+      return ApplyExec(event);
+    case SidebandEvent::Type::Fork:
+      return ApplyFork(event);
+    case SidebandEvent::Type::Exit:
+      return ApplyExit(event);
+    case SidebandEvent::Type::Comm:
+      if (!store_) comms_[event.tid] = event.text;
+      return;
+  }
+}
+
+void ProcessTable::ApplyMmap(const SidebandEvent& event) {
+  stats_.mmaps++;
+  const bool isKnown = processes_.contains(event.pid);
+  Process& process = Obtain(event.pid, event.timeNs, "");
+  if (!isKnown) return;  // Obtain has just read all of it
+  MappingSource source{event.start,       event.start + event.length, event.pageOffset, event.inode,
+                       event.major, event.minor,                event.text};
+  ProcessMapping mapping = Resolve(event.pid, source);
+  // Code generators toggle protections all the time; nothing changes by that.
+  const auto* known = MappingAt(event.pid, mapping.start);
+  if (known && known->end >= mapping.end && known->file == mapping.file && known->bias == mapping.bias) return;
+  Insert(process, std::move(mapping));
+  dirty_.insert(event.pid);
+}
+
+void ProcessTable::ApplyExec(const SidebandEvent& event) {
+  stats_.execs++;
+  if (!store_) comms_[event.tid] = event.text;
+  Process& process = processes_[event.pid];
+  if (process.programs.size() >= kMaxProgramsKept) process.programs.erase(process.programs.begin());
+  process.programs.push_back({event.timeNs, ReadProcessInfo(event.pid, environmentNames_, event.text)});
+  process.mappings.clear();
+  process.exitedNs = 0;
+  process.syncGapNs = 0;
+  dirty_.insert(event.pid);
+}
+
+void ProcessTable::ApplyFork(const SidebandEvent& event) {
+  if (event.pid == event.parentPid) return;  // a thread
+  stats_.forks++;
+  const auto parent = processes_.find(event.parentPid);
+  if (parent == processes_.end()) {
+    processes_.erase(event.pid);
+    Obtain(event.pid, event.timeNs, "");
+    return;
+  }
+  Process child;
+  if (!parent->second.programs.empty())
+    child.programs.push_back(
+        {0, ForkedProcessInfo(*parent->second.programs.back().info, event.pid, event.timeNs)});
+  child.mappings = parent->second.mappings;
+  // The range can be shared as long as it says what the parent's mappings say.
+  if (!dirty_.contains(event.parentPid)) child.range = parent->second.range;
+  Process& process = processes_[event.pid] = std::move(child);
+  if (store_ && process.range)
+    store_->Assign(event.pid, process.range.get());
+  else
+    dirty_.insert(event.pid);
+}
+
+std::string ProcessTable::CommOf(int pid, int tid) const {
+  const auto [it, isNew] = comms_.try_emplace(tid);
+  if (isNew) {
+    it->second = ReadSmallFile("/proc/" + std::to_string(pid) + "/task/" + std::to_string(tid) + "/comm", 64);
+    if (it->second.ends_with('\n')) it->second.pop_back();
+  }
+  return it->second;
+}
+
+void ProcessTable::ApplyExit(const SidebandEvent& event) {
+  if (!store_) ended_.push_back(event.tid);
+  if (event.tid != event.pid) return;
+  stats_.exits++;
+  const auto it = processes_.find(event.pid);
+  if (it == processes_.end()) return;
+  it->second.exitedNs = event.timeNs;
+  exited_.push_back(event.pid);
+}
+
+void ProcessTable::Flush() {
+  for (const int pid : dirty_) {
+    const auto it = processes_.find(pid);
+    if (it != processes_.end()) Publish(pid, it->second);
+  }
+  dirty_.clear();
+}
+
+void ProcessTable::Publish(int pid, Process& process) {
+  if (!store_) return;
+  const size_t limit = OP_MAX_MAPPINGS_PER_PROCESS;
+  if (process.mappings.size() > limit) stats_.mappingsOverLimit++;
+  std::vector<op_mapping> rows;
+  rows.reserve(std::min(limit, process.mappings.size()));
+  for (const auto& mapping : process.mappings) {
+    if (rows.size() == limit) break;
+    rows.push_back({mapping.start, mapping.end, mapping.bias, mapping.file ? mapping.file->id() : 0, 0});
+  }
+  auto range = store_->Store(rows);
+  store_->Assign(pid, range.get());
+  process.range = std::move(range);
+}
+
+void ProcessTable::Reap(uint64_t nowNs) {
+  for (const int tid : ended_) comms_.erase(tid);
+  ended_.clear();
+  std::erase_if(exited_, [&](int pid) {
+    const auto it = processes_.find(pid);
+    if (it == processes_.end() || it->second.exitedNs == 0) return true;
+    if (it->second.exitedNs + kReapAfterNs > nowNs) return false;
+    // The first thread may end before the others; then the process lives on as a "zombie" with threads.
+    const ProcStat stat = ReadProcStat(pid);
+    if (stat.state != 0 && stat.threads > 1) {
+      it->second.exitedNs = 0;
+      return true;
+    }
+    if (store_) store_->Forget(pid);
+    processes_.erase(it);
+    return true;
+  });
+}
+
+std::shared_ptr<const ProcessInfo> ProcessTable::InfoAt(int pid, uint64_t timeNs, const std::string& comm) {
+  const Process& process = Obtain(pid, timeNs, comm);
+  for (auto it = process.programs.rbegin(); it != process.programs.rend(); ++it)
+    if (it->sinceNs <= timeNs) return it->info;
+  return process.programs.front().info;
+}
+
+const ProcessMapping* ProcessTable::MappingAt(int pid, uint64_t pc) const {
+  const auto it = processes_.find(pid);
+  if (it == processes_.end()) return nullptr;
+  const auto& all = it->second.mappings;
+  const auto found = std::lower_bound(all.begin(), all.end(), pc,
+                                      [](const ProcessMapping& m, uint64_t address) { return m.end <= address; });
+  return found != all.end() && found->start <= pc ? &*found : nullptr;
+}
+
+void ProcessTable::NoteUnknown(int pid, uint64_t nowNs) {
+  const auto it = processes_.find(pid);
+  if (it == processes_.end()) {
+    Obtain(pid, nowNs, "");
+    return;
+  }
+  Process& process = it->second;
+  if (process.exitedNs || nowNs < process.nextSyncNs) return;
+  process.syncGapNs = std::clamp(process.syncGapNs * 2, kFirstSyncGapNs, kMaxSyncGapNs);
+  process.nextSyncNs = nowNs + process.syncGapNs;
+  Sync(pid, process);
+}
+
+}  // namespace otelprof

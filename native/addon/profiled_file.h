@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "elf/elf_file.h"
+#include "symbols/symbols.h"
+#include "unique_fd.h"
+#include "unwind/table.h"
+
+namespace otelprof {
+
+enum class TableState : uint8_t { Queued, Loaded, Empty, Failed, Evicted };
+
+/// One ELF file that some process executes. Identified by its contents' place and time (device, inode,
+/// mtime, size), not by name. Ids are never reused. Kept as long as a mapping, a window or the file
+/// table holds it; the descriptor keeps deleted files readable.
+class ProfiledFile {
+ public:
+  struct Identity {
+    uint32_t major = 0;
+    uint32_t minor = 0;
+    uint64_t inode = 0;
+    int64_t modifiedNs = 0;
+    uint64_t sizeBytes = 0;
+    bool operator==(const Identity&) const = default;
+  };
+  struct Details {
+    std::string buildId;
+    std::string goBuildId;
+    std::string htlHash;
+  };
+
+  ProfiledFile(uint32_t id, Identity identity, std::string path, std::string root, UniqueFd fd,
+               std::vector<ElfFile::Segment> segments)
+      : id_(id), identity_(identity), path_(std::move(path)), root_(std::move(root)), fd_(std::move(fd)),
+        segments_(std::move(segments)) {}
+
+  uint32_t id() const { return id_; }
+  const Identity& identity() const { return identity_; }
+  const std::string& path() const { return path_; }
+  std::string baseName() const;
+  std::string directory() const;
+  /// Prefix under which the file's mount namespace was visible when it was found, for debug files.
+  const std::string& root() const { return root_; }
+  /// A fresh view; nullptr if the file can no longer be read. The vDSO comes from our own memory.
+  std::unique_ptr<ElfFile> OpenImage() const;
+
+  /// ELF address that file offset `offset` has when mapped executable; false if no segment has it.
+  bool AddressOfOffset(uint64_t offset, uint64_t* va) const;
+  /// The executable PT_LOAD around `va`, widened to pages; nullptr if none.
+  const ElfFile::Segment* SegmentAt(uint64_t va) const;
+
+  /// Written by the worker thread, read by any.
+  Details details() const;
+  void SetDetails(Details details);
+  std::shared_ptr<const FileSymbols> symbols() const;
+  void SetSymbols(std::shared_ptr<const FileSymbols> symbols);
+
+  std::atomic<TableState> tableState{TableState::Queued};
+  std::atomic<uint64_t> tableBytes{0};
+  std::atomic<uint64_t> lastUsedNs{0};
+  /// An evicted table is not loaded again before this.
+  std::atomic<uint64_t> reloadAfterNs{0};
+  std::atomic<uint32_t> evictions{0};
+  /// 0 not asked for, 1 queued, 2 done.
+  std::atomic<int> symbolState{0};
+  /// Only in perf mode: what the kernel program would hold.
+  std::shared_ptr<const UnwindTable> table() const;
+  void SetTable(std::shared_ptr<const UnwindTable> table);
+
+ private:
+  const uint32_t id_;
+  const Identity identity_;
+  const std::string path_;
+  const std::string root_;
+  const UniqueFd fd_;
+  const std::vector<ElfFile::Segment> segments_;
+  mutable std::mutex mutex_;
+  Details details_;
+  std::shared_ptr<const FileSymbols> symbols_;
+  std::shared_ptr<const UnwindTable> table_;
+};
+
+/// The executable PT_LOAD segments of an image.
+std::vector<ElfFile::Segment> ExecutableSegments(const ElfFile& image);
+
+/// The vDSO of this process, which is that of every 64-bit process on this kernel; nullptr if none.
+std::unique_ptr<ElfFile> OpenVdso();
+
+}  // namespace otelprof

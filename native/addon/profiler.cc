@@ -1,0 +1,373 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "profiler.h"
+
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <sys/utsname.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <ctime>
+
+namespace otelprof {
+namespace {
+
+constexpr uint64_t kDrainNs = 100'000'000;
+constexpr uint64_t kForgetEveryNs = 10'000'000'000;
+constexpr uint64_t kRescanEveryNs = 1'000'000'000;
+constexpr uint64_t kForgetIdleNs = 60'000'000'000;
+// After a wake-up further events gather for this long: bounds wake-ups to about a thousand a second.
+constexpr long kGatherNs = 500'000;
+constexpr std::chrono::milliseconds kNamesLimit{3000};
+
+uint64_t UnixNs() {
+  timespec now{};
+  clock_gettime(CLOCK_REALTIME, &now);
+  return static_cast<uint64_t>(now.tv_sec) * 1000000000u + static_cast<uint64_t>(now.tv_nsec);
+}
+
+/// Ring buffers came with 5.8, inner maps of different sizes with 5.10.
+Failure CheckKernelVersion() {
+  utsname name{};
+  unsigned major = 0, minor = 0;
+  if (uname(&name) != 0 || sscanf(name.release, "%u.%u", &major, &minor) != 2) return {};
+  if (major > 5 || (major == 5 && minor >= 10)) return {};
+  return {ENOSYS, "uname",
+          std::string("kernel ") + name.release +
+              " is older than 5.10, the first that can run the profiler (no_kernel_version_check tries anyway)"};
+}
+
+}  // namespace
+
+Profiler::Profiler(Options options) : options_(std::move(options)) {}
+
+Profiler::~Profiler() { Stop(); }
+
+Failure Profiler::Start() {
+  if (thread_.joinable() || stopping_) return {EALREADY, "", "the profiler was started before"};
+  wakeFd_ = UniqueFd(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!wakeFd_) return SystemFailure(errno, "eventfd", "cannot start the profiler");
+  if (const Failure failure = options_.mode == ProfilerMode::Ebpf ? StartEbpf() : StartPerf()) return failure;
+  worker_ = std::make_unique<TableWorker>(session_.get(), options_.maxTableBytes, options_.demangle);
+  if (session_) store_ = std::make_unique<MappingStore>(session_.get());
+  files_ = std::make_unique<FileTable>(
+      [this](const std::shared_ptr<ProfiledFile>& file) { worker_->QueueTable(file); });
+  processes_ = std::make_unique<ProcessTable>(files_.get(), store_.get(), options_.includeEnvVars);
+  window_ = std::make_unique<SampleWindow>(UnixNs());
+  running_ = true;
+  thread_ = std::thread([this] { Run(); });
+  pthread_setname_np(thread_.native_handle(), "profiler-drain");
+  return {};
+}
+
+Failure Profiler::StartEbpf() {
+  Failure failure;
+  if (!options_.noKernelVersionCheck && (failure = CheckKernelVersion())) return failure;
+  session_ = BpfSession::Load(
+      options_, [this](std::span<const uint8_t> record) { OnRecord(record); }, &failure);
+  if (!session_) return failure;
+  const auto online = OnlineCpus();
+  sideband_ = Sideband::Open(online, &failure);
+  if (!sideband_) return failure;
+  return session_->Attach(options_.pinCpuIds.empty() ? online : options_.pinCpuIds, options_.samplesPerSecond);
+}
+
+Failure Profiler::StartPerf() {
+  Failure failure;
+  perf_ = PerfSession::Open(options_, &failure);
+  return failure;
+}
+
+void Profiler::Wake() {
+  const uint64_t one = 1;
+  if (wakeFd_ && write(wakeFd_.get(), &one, sizeof(one)) < 0) return;  // full means: already awake
+}
+
+void Profiler::Stop() {
+  stopping_ = true;
+  Wake();
+  const std::lock_guard serial(collectMutex_);
+  if (thread_.joinable()) thread_.join();
+  if (!worker_) return;
+  worker_->WaitIdle(kNamesLimit);  // names for the last window
+  const std::lock_guard lock(resourcesMutex_);
+  finalStats_ = CountAll();
+  worker_.reset();
+  processes_.reset();
+  files_.reset();
+  window_.reset();
+  store_.reset();
+  perf_.reset();
+  sideband_.reset();
+  session_.reset();
+}
+
+void Profiler::WatchAll(int poll) const {
+  const auto watch = [&](int fd) {
+    epoll_event event{};
+    event.events = EPOLLIN;
+    event.data.fd = fd;
+    epoll_ctl(poll, EPOLL_CTL_ADD, fd, &event);
+  };
+  for (const int fd : perf_ ? perf_->fds() : sideband_->fds()) watch(fd);
+  if (session_) watch(session_->sampleFd());
+  watch(wakeFd_.get());
+}
+
+void Profiler::Run() {
+  // Mappings of a new process must arrive before its first samples, on busy hosts too. Refused without
+  // CAP_SYS_NICE, which is fine.
+  setpriority(PRIO_PROCESS, 0, -10);
+  const UniqueFd poll(epoll_create1(EPOLL_CLOEXEC));
+  WatchAll(poll.get());
+  processes_->Prime();
+  uint64_t nextDrainNs = 0;
+  for (bool stopping = false; !stopping;) {
+    uint64_t now = BootTimeNs();
+    const int waitMs = now >= nextDrainNs ? 0 : static_cast<int>((nextDrainNs - now + 999'999) / 1'000'000);
+    epoll_event ready[16];
+    const int count = epoll_wait(poll.get(), ready, 16, waitMs);
+    bool drainNow = perf_ != nullptr;  // its samples share the ring with the events
+    for (int i = 0; i < count; i++) {
+      if (session_ && ready[i].data.fd == session_->sampleFd()) drainNow = true;
+      uint64_t ignored;
+      if (ready[i].data.fd == wakeFd_.get() && read(wakeFd_.get(), &ignored, sizeof(ignored)) > 0) drainNow = true;
+    }
+    stopping = stopping_;
+    if (stopping && session_) session_->Detach();
+    if (stopping && perf_) perf_->Close();
+    const bool wanted = IsWanted();
+    DrainEvents();
+    now = BootTimeNs();
+    if (drainNow || stopping || wanted || now >= nextDrainNs) {
+      DrainSamples();
+      nextDrainNs = now + kDrainNs;
+      Maintain(now);
+    }
+    TakeSnapshot();
+    if (wanted || stopping) HandOver(stopping);
+    if (count > 0 && !stopping) {
+      const timespec gather = {0, kGatherNs};
+      nanosleep(&gather, nullptr);
+    }
+  }
+}
+
+void Profiler::Maintain(uint64_t nowNs) {
+  processes_->Reap(nowNs);
+  if (store_) store_->Settle(nowNs);
+  if (nowNs >= nextForgetNs_) {
+    nextForgetNs_ = nowNs + kForgetEveryNs;
+    files_->Forget(nowNs - std::min(nowNs, kForgetIdleNs), [this](uint32_t id) { worker_->QueueRemoval(id); });
+  }
+  if (perf_ && nowNs >= nextRescanNs_) {
+    nextRescanNs_ = nowNs + kRescanEveryNs;
+    perf_->Rescan();
+  }
+}
+
+bool Profiler::IsWanted() const {
+  const std::lock_guard lock(mutex_);
+  return wanted_;
+}
+
+void Profiler::HandOver(bool stopping) {
+  const std::lock_guard lock(mutex_);
+  handed_ = std::move(window_);
+  window_ = std::make_unique<SampleWindow>(UnixNs());
+  wanted_ = false;
+  running_ = !stopping;
+  handedOver_.notify_all();
+}
+
+void Profiler::DrainEvents() {
+  events_.clear();
+  const bool lost = perf_ ? perf_->Drain(&events_) : sideband_->Drain(&events_);
+  for (const auto& event : events_) processes_->Apply(event);
+  processes_->Flush();
+  if (lost) processes_->Prime();
+}
+
+void Profiler::DrainSamples() {
+  if (perf_)
+    perf_->Unwind(*processes_, [this](std::span<const uint8_t> record) { OnRecord(record); });
+  else
+    session_->Drain();
+  processes_->Flush();
+}
+
+void Profiler::UseFile(const std::shared_ptr<ProfiledFile>& file, uint64_t timeNs) {
+  file->lastUsedNs = timeNs;
+  window_->KeepFile(file);
+  if (file->tableState == TableState::Evicted && timeNs > file->reloadAfterNs) worker_->QueueTable(file);
+  if (file->symbolState == 0) worker_->QueueSymbols(file);
+}
+
+void Profiler::AddUserFrame(op_frame frame, int pid, uint64_t timeNs,
+                            const std::shared_ptr<const ProcessInfo>& info) {
+  std::shared_ptr<ProfiledFile> file;
+  if (frame.kind == OP_FRAME_FILE) {
+    file = files_->ById(frame.file);
+  } else if (frame.kind == OP_FRAME_PC) {
+    const auto* mapping = processes_->MappingAt(pid, frame.addr - (frame.flags & OP_FRAME_RETURN_ADDRESS));
+    if (mapping && mapping->file) {
+      file = mapping->file;
+      frame.addr -= mapping->bias;
+      frame.file = file->id();
+      frame.kind = OP_FRAME_FILE;
+    } else if (mapping) {
+      frame.kind = OP_FRAME_JIT;
+    }
+  }
+  if (file) {
+    UseFile(file, timeNs);
+  } else {
+    // Process addresses mean nothing without their process: it is part of the frame's identity.
+    frame.file = info->serial;
+    if (frame.kind == OP_FRAME_FILE) frame.kind = OP_FRAME_PC;
+    if (frame.kind == OP_FRAME_JIT && !info->perfMapAsked) {
+      info->perfMapAsked = true;
+      worker_->QueuePerfMap(info);
+    }
+  }
+  stack_.push_back(frame);
+}
+
+void Profiler::OnRecord(std::span<const uint8_t> record) {
+  op_sample head;
+  if (record.size() < sizeof(head)) {
+    droppedMalformed_++;
+    return;
+  }
+  std::memcpy(&head, record.data(), sizeof(head));
+  const uint64_t userBytes = uint64_t{head.user_count} * sizeof(op_frame);
+  if (head.version != OP_SAMPLE_VERSION ||
+      sizeof(head) + userBytes + uint64_t{head.kernel_count} * sizeof(uint64_t) > record.size()) {
+    droppedMalformed_++;
+    return;
+  }
+  const int pid = static_cast<int>(head.tgid);
+  head.comm[OP_COMM_LEN - 1] = '\0';
+  if (head.flags & (OP_SAMPLE_UNKNOWN_PROCESS | OP_SAMPLE_UNKNOWN_MAPPING)) processes_->NoteUnknown(pid, head.time_ns);
+  const auto info = processes_->InfoAt(pid, head.time_ns, head.comm);
+
+  stack_.clear();
+  const uint8_t* at = record.data() + sizeof(head) + userBytes;
+  for (uint32_t i = 0; i < head.kernel_count; i++, at += sizeof(uint64_t)) {
+    op_frame frame{};
+    std::memcpy(&frame.addr, at, sizeof(frame.addr));
+    if (frame.addr == 0) break;
+    frame.kind = OP_FRAME_KERNEL;
+    frame.flags = i ? OP_FRAME_RETURN_ADDRESS : 0;
+    stack_.push_back(frame);
+  }
+  at = record.data() + sizeof(head);
+  for (uint32_t i = 0; i < head.user_count; i++, at += sizeof(op_frame)) {
+    op_frame frame;
+    std::memcpy(&frame, at, sizeof(frame));
+    AddUserFrame(frame, pid, head.time_ns, info);
+  }
+  if (head.error && options_.sendErrorFrames) {
+    op_frame frame{};
+    frame.addr = head.error;
+    frame.kind = OP_FRAME_ERROR;
+    stack_.push_back(frame);
+  }
+
+  SampleWindow::Sample sample{};
+  sample.process = window_->ProcessIndex(info);
+  sample.tid = head.tid;
+  sample.cpu = head.cpu;
+  sample.kind = head.kind;
+  sample.flags = static_cast<uint8_t>((head.flags & OP_SAMPLE_TRUNCATED ? 1 : 0) |
+                                      (head.flags & OP_SAMPLE_ERROR ? 2 : 0));
+  // What follows the terminator is whatever the task had there before.
+  strncpy(sample.comm, head.comm, OP_COMM_LEN - 1);
+  if (!window_->Add(sample, stack_, head.time_ns, head.value)) droppedWindowFull_++;
+}
+
+std::vector<uint8_t> Profiler::Collect() {
+  const std::lock_guard serial(collectMutex_);
+  std::unique_ptr<SampleWindow> window;
+  {
+    std::unique_lock lock(mutex_);
+    if (running_ && !handed_) {
+      wanted_ = true;
+      Wake();
+      handedOver_.wait(lock, [this] { return handed_ != nullptr || !running_; });
+    }
+    window = std::move(handed_);
+  }
+  if (!window) window = std::make_unique<SampleWindow>(UnixNs());
+  if (worker_) worker_->WaitIdle(kNamesLimit);
+  return blocks_.Write(*window, UnixNs(), UnixNs() - BootTimeNs());
+}
+
+void Profiler::TakeSnapshot() {
+  const std::lock_guard lock(mutex_);
+  snapshot_.tracking = processes_->stats();
+  snapshot_.processes = processes_->size();
+  snapshot_.files = files_->size();
+  snapshot_.openErrors = files_->openErrors();
+  snapshot_.sidebandLost = perf_ ? perf_->lost() : sideband_->lost();
+  if (store_) {
+    snapshot_.mappingsUsed = store_->used();
+    snapshot_.mappingsFull = store_->full();
+    snapshot_.processUpdateErrors = store_->processUpdateErrors();
+  }
+  snapshot_.droppedWindowFull = droppedWindowFull_;
+  snapshot_.droppedMalformed = droppedMalformed_;
+}
+
+Profiler::NamedCounters Profiler::ReadStats() const {
+  const std::lock_guard lock(resourcesMutex_);
+  return worker_ ? CountAll() : finalStats_;
+}
+
+Profiler::NamedCounters Profiler::CountAll() const {
+  NamedCounters out;
+  const auto add = [&](const char* name, uint64_t value) { out.emplace_back(name, static_cast<double>(value)); };
+  const Counters counters = perf_ ? perf_->ReadCounters() : session_->ReadCounters();
+#define X(id, name) add(name, counters[OP_COUNT_##id]);
+  OP_COUNTERS(X)
+#undef X
+  uint64_t ns = 0, runs = 0;
+  if (session_ && session_->RunTime(&ns, &runs)) {
+    add("bpf_run_time_ns", ns);
+    add("bpf_runs", runs);
+  }
+  const auto& tables = worker_->stats();
+  add("tables_loaded", tables.tablesLoaded);
+  add("tables_evicted", tables.tablesEvicted);
+  add("tables_failed", tables.tablesFailed);
+  add("table_bytes", tables.tableBytes);
+  add("table_rows_unsupported", tables.rowsUnsupported);
+  add("symbol_files", tables.symbolFiles);
+  add("symbol_bytes", tables.symbolBytes);
+  add("worker_queue", worker_->queued());
+  add("map_bytes", (session_ ? session_->mapBytes() : 0) + tables.tableBytes);
+  add("cpu_ns_tables_thread", worker_->cpuNs());
+  add("cpu_ns_drain_thread", ThreadCpuNs(thread_));
+  const std::lock_guard lock(mutex_);
+  add("processes", snapshot_.processes);
+  add("files", snapshot_.files);
+  add("file_open_errors", snapshot_.openErrors);
+  add("sideband_lost", snapshot_.sidebandLost);
+  add("execs", snapshot_.tracking.execs);
+  add("forks", snapshot_.tracking.forks);
+  add("exits", snapshot_.tracking.exits);
+  add("mmaps", snapshot_.tracking.mmaps);
+  add("process_syncs", snapshot_.tracking.syncs);
+  add("process_sync_failures", snapshot_.tracking.syncFailures);
+  add("mappings_used", snapshot_.mappingsUsed);
+  add("drop_mapping_table_full", snapshot_.mappingsFull);
+  add("drop_process_table_full", snapshot_.processUpdateErrors);
+  add("drop_mappings_over_limit", snapshot_.tracking.mappingsOverLimit);
+  add("drop_window_full", snapshot_.droppedWindowFull);
+  add("drop_malformed_record", snapshot_.droppedMalformed);
+  return out;
+}
+
+}  // namespace otelprof

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "block.h"
+#include "bpf_session.h"
+#include "file_table.h"
+#include "mapping_store.h"
+#include "options.h"
+#include "perf_session.h"
+#include "process_table.h"
+#include "sample_window.h"
+#include "sideband.h"
+#include "table_worker.h"
+
+namespace otelprof {
+
+/// The whole profiler: eBPF session, process tracking, aggregation, blocks. `Start` once; `Collect` from
+/// any thread that may block; `Stop` is idempotent and keeps the last window for a final `Collect`.
+class Profiler {
+ public:
+  using NamedCounters = std::vector<std::pair<const char*, double>>;
+
+  explicit Profiler(Options options);
+  ~Profiler();
+  Profiler(const Profiler&) = delete;
+  Profiler& operator=(const Profiler&) = delete;
+
+  Failure Start();
+  std::vector<uint8_t> Collect();
+  void Stop();
+  /// After Stop: the last values.
+  NamedCounters ReadStats() const;
+
+ private:
+  /// Sizes that belong to the profiler thread, copied after each drain.
+  struct Snapshot {
+    ProcessTable::Stats tracking;
+    size_t processes = 0;
+    size_t files = 0;
+    uint64_t openErrors = 0;
+    uint64_t sidebandLost = 0;
+    uint64_t mappingsUsed = 0;
+    uint64_t mappingsFull = 0;
+    uint64_t processUpdateErrors = 0;
+    uint64_t droppedWindowFull = 0;
+    uint64_t droppedMalformed = 0;
+  };
+
+  Failure StartEbpf();
+  Failure StartPerf();
+  void Run();
+  void WatchAll(int poll) const;
+  void Maintain(uint64_t nowNs);
+  void DrainEvents();
+  void DrainSamples();
+  bool IsWanted() const;
+  void HandOver(bool stopping);
+  void OnRecord(std::span<const uint8_t> record);
+  void AddUserFrame(op_frame frame, int pid, uint64_t timeNs, const std::shared_ptr<const ProcessInfo>& info);
+  void UseFile(const std::shared_ptr<ProfiledFile>& file, uint64_t timeNs);
+  void TakeSnapshot();
+  NamedCounters CountAll() const;
+  void Wake();
+
+  const Options options_;
+  std::unique_ptr<BpfSession> session_;
+  std::unique_ptr<Sideband> sideband_;  // with session_
+  std::unique_ptr<PerfSession> perf_;   // instead of both
+  std::unique_ptr<TableWorker> worker_;
+  std::unique_ptr<MappingStore> store_;
+  std::unique_ptr<FileTable> files_;
+  std::unique_ptr<ProcessTable> processes_;
+  std::unique_ptr<SampleWindow> window_;
+  std::vector<SidebandEvent> events_;
+  std::vector<op_frame> stack_;
+  uint64_t nextForgetNs_ = 0;
+  uint64_t nextRescanNs_ = 0;
+  uint64_t droppedWindowFull_ = 0;
+  uint64_t droppedMalformed_ = 0;
+
+  UniqueFd wakeFd_;
+  std::thread thread_;
+  std::atomic<bool> stopping_{false};
+
+  mutable std::mutex resourcesMutex_;  // against Stop releasing what ReadStats reads
+  NamedCounters finalStats_;
+
+  std::mutex collectMutex_;  // one collect at a time
+  BlockWriter blocks_;       // under collectMutex_
+
+  mutable std::mutex mutex_;  // below
+  std::condition_variable handedOver_;
+  bool wanted_ = false;
+  bool running_ = false;
+  std::unique_ptr<SampleWindow> handed_;
+  Snapshot snapshot_;
+};
+
+}  // namespace otelprof

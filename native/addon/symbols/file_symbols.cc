@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <elf.h>
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "go_pclntab.h"
+#include "plt.h"
+#include "symbol_table.h"
+#include "symbols.h"
+#include "xz.h"
+
+namespace otelprof {
+namespace {
+
+constexpr size_t kMaxSymbols = 4'000'000;           // Chrome with all its code has about 1.5 million
+constexpr size_t kMaxMiniDebugBytes = 64u << 20;
+constexpr size_t kSpareNameBytes = 1u << 20;
+
+/// Symbols of code in one ELF symbol table (`.symtab` or `.dynsym`).
+class TableReader {
+ public:
+  TableReader(const ElfFile& elf, const ElfFile::Section& table) : elf_(elf), symbols_(elf.data(table)) {
+    auto sections = elf.sections();
+    if (table.link < sections.size()) strings_ = elf.data(sections[table.link]);
+    nameBudget_ = kSpareNameBytes + 2 * strings_.size();
+  }
+
+  /// Names share bytes in a string table only as suffixes, so this bounds an honest file's names. A
+  /// dishonest one could point every symbol at the same long name.
+  size_t nameBudget() const { return nameBudget_; }
+
+  void appendTo(std::vector<RawSymbol>* out) const {
+    size_t nameBytes = 0;
+    for (size_t at = 0; at + sizeof(Elf64_Sym) <= symbols_.size(); at += sizeof(Elf64_Sym)) {
+      if (out->size() >= kMaxSymbols || nameBytes > nameBudget_) return;
+      Elf64_Sym symbol;
+      std::memcpy(&symbol, symbols_.data() + at, sizeof symbol);
+      RawSymbol raw{};
+      if (classify(symbol, &raw)) out->push_back(raw);
+      nameBytes += raw.name.size();
+    }
+  }
+
+ private:
+  bool classify(const Elf64_Sym& symbol, RawSymbol* raw) const {
+    uint8_t type = ELF64_ST_TYPE(symbol.st_info);
+    bool function = type == STT_FUNC || type == STT_GNU_IFUNC;
+    if (!function && type != STT_NOTYPE) return false;
+    // SHN_XINDEX (files with ≥ 65,280 sections) is left out: such files are objects, not programs.
+    auto sections = elf_.sections();
+    if (symbol.st_shndx == SHN_UNDEF || symbol.st_shndx >= sections.size()) return false;
+    const ElfFile::Section& section = sections[symbol.st_shndx];
+    if ((section.flags & SHF_EXECINSTR) == 0) return false;
+    if (symbol.st_value < section.addr || symbol.st_value - section.addr >= section.size) return false;
+    if (section.size > UINT64_MAX - section.addr) return false;
+    raw->name = nameAt(symbol.st_name);
+    if (raw->name.empty()) return false;
+    // `$x`, `$d`: arm64 mapping symbols. `.L…`: labels an assembler forgot to drop.
+    if (!function && (raw->name[0] == '$' || raw->name.starts_with(".L"))) return false;
+    raw->start = symbol.st_value;
+    raw->size = symbol.st_size;
+    raw->limit = section.addr + section.size;
+    uint8_t binding = ELF64_ST_BIND(symbol.st_info);
+    raw->rank = binding == STB_LOCAL ? kRankLocal : binding == STB_WEAK ? kRankWeak : kRankGlobal;
+    if (!function) raw->rank |= kRankUntyped;
+    if (raw->size == 0) raw->rank |= kRankUnsized;
+    return true;
+  }
+
+  std::string_view nameAt(uint32_t offset) const {
+    if (offset >= strings_.size()) return {};
+    const char* text = reinterpret_cast<const char*>(strings_.data()) + offset;
+    return {text, strnlen(text, std::min(strings_.size() - offset, kMaxMangledBytes))};
+  }
+
+  const ElfFile& elf_;
+  std::span<const uint8_t> symbols_;
+  std::span<const uint8_t> strings_;
+  size_t nameBudget_ = 0;
+};
+
+const ElfFile::Section* tableOfType(const ElfFile& elf, uint32_t type) {
+  for (const ElfFile::Section& s : elf.sections()) {
+    if (s.type == type) return &s;
+  }
+  return nullptr;
+}
+
+/// Fedora's and others' compressed .symtab of functions that .dynsym lacks.
+std::unique_ptr<ElfFile> miniDebug(const ElfFile& image) {
+  const ElfFile::Section* s = image.section(".gnu_debugdata");
+  if (s == nullptr || s->size > kMaxMiniDebugBytes) return nullptr;
+  auto unpacked = UnpackXz(image.data(*s), kMaxMiniDebugBytes);
+  if (unpacked.empty()) return nullptr;
+  return ElfFile::FromMemory(std::move(unpacked), nullptr);
+}
+
+}  // namespace
+
+struct FileSymbols::Impl {
+  DemangleMode mode = DemangleMode::Full;
+  SymbolSource source = SymbolSource::None;
+  SymbolTable table;
+  std::unique_ptr<GoPclntab> go;
+};
+
+FileSymbols::FileSymbols() : impl_(std::make_unique<Impl>()) {}
+FileSymbols::~FileSymbols() = default;
+
+std::unique_ptr<FileSymbols> FileSymbols::Load(const ElfFile& image, DemangleMode mode,
+                                               const ElfFile* debug) {
+  std::unique_ptr<FileSymbols> file(new FileSymbols());
+  Impl& impl = *file->impl_;
+  impl.mode = mode;
+  impl.go = GoPclntab::Load(image);
+
+  std::vector<RawSymbol> symbols;
+  size_t nameBytes = kMaxPltNameBytes;
+  auto append = [&](const ElfFile& elf, uint32_t type) {
+    const ElfFile::Section* s = tableOfType(elf, type);
+    if (s == nullptr) return false;
+    TableReader reader(elf, *s);
+    size_t before = symbols.size();
+    if (before == 0) symbols.reserve(std::min<uint64_t>(s->size / sizeof(Elf64_Sym) / 2, kMaxSymbols));
+    reader.appendTo(&symbols);
+    nameBytes += reader.nameBudget();
+    return symbols.size() > before;
+  };
+  bool full = append(image, SHT_SYMTAB);
+  if (!full && debug != nullptr) full = append(*debug, SHT_SYMTAB);
+  std::unique_ptr<ElfFile> mini;
+  bool fromMini = false;
+  if (!full && (mini = miniDebug(image))) fromMini = append(*mini, SHT_SYMTAB);
+  bool dynamic = append(image, SHT_DYNSYM);
+  std::vector<std::string> pltNames;
+  AppendPltSymbols(image, &symbols, &pltNames);
+  if (impl.go) {
+    // Go's table knows more of these; keeping them twice would double the memory.
+    std::erase_if(symbols, [&impl](const RawSymbol& s) {
+      uint64_t start;
+      uint64_t size;
+      return impl.go->range(s.start, &start, &size);
+    });
+  }
+  impl.table.build(std::move(symbols), nameBytes);
+
+  impl.source = impl.go      ? SymbolSource::GoPclntab
+                : full       ? SymbolSource::Symtab
+                : fromMini   ? SymbolSource::MiniDebug
+                : dynamic    ? SymbolSource::Dynsym
+                             : SymbolSource::None;
+  return file;
+}
+
+bool FileSymbols::Lookup(uint64_t elfVa, std::vector<ResolvedFrame>* out) const {
+  out->clear();
+  if (impl_->go && impl_->go->lookup(elfVa, out)) return true;
+  SymbolTable::Hit hit;
+  if (!impl_->table.find(elfVa, &hit)) return false;
+  ResolvedFrame frame;
+  frame.name = Demangle(hit.name, impl_->mode);
+  std::string linkerName = ValidUtf8(hit.name);
+  if (linkerName != frame.name) frame.systemName = std::move(linkerName);
+  out->push_back(std::move(frame));
+  return true;
+}
+
+FileSymbols::Range FileSymbols::FunctionAt(uint64_t elfVa) const {
+  Range range;
+  if (impl_->go && impl_->go->range(elfVa, &range.start, &range.size)) return range;
+  SymbolTable::Hit hit;
+  if (impl_->table.find(elfVa, &hit)) range = {hit.start, hit.size};
+  return range;
+}
+
+SymbolSource FileSymbols::source() const { return impl_->source; }
+bool FileSymbols::isGo() const { return impl_->go != nullptr; }
+
+bool FileSymbols::goOwns(uint64_t elfVa) const {
+  uint64_t start;
+  uint64_t size;
+  return impl_->go && impl_->go->range(elfVa, &start, &size);
+}
+
+size_t FileSymbols::symbolCount() const {
+  return impl_->table.count() + (impl_->go ? impl_->go->functionCount() : 0);
+}
+
+size_t FileSymbols::sizeBytes() const {
+  return sizeof(Impl) + impl_->table.sizeBytes() + (impl_->go ? impl_->go->sizeBytes() : 0);
+}
+
+}  // namespace otelprof

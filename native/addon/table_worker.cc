@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "table_worker.h"
+
+#include <malloc.h>
+#include <pthread.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <ctime>
+
+#include "elf/eh_frame.h"
+
+namespace otelprof {
+namespace {
+
+// A table used this recently is not worth evicting for another: both would come back at once.
+constexpr uint64_t kKeepUsedNs = 2'000'000'000;
+constexpr uint64_t kReloadGapNs = 10'000'000'000;
+constexpr uint32_t kMaxReloadDoublings = 6;
+// Each commit waits for an RCU grace period (about 10 ms), whatever its size.
+constexpr size_t kMaxPending = 32;
+
+}  // namespace
+
+uint64_t BootTimeNs() {
+  timespec now{};
+  clock_gettime(CLOCK_BOOTTIME, &now);
+  return static_cast<uint64_t>(now.tv_sec) * 1000000000u + static_cast<uint64_t>(now.tv_nsec);
+}
+
+uint64_t ThreadCpuNs(const std::thread& thread) {
+  clockid_t clock{};
+  timespec used{};
+  if (!thread.joinable() || pthread_getcpuclockid(const_cast<std::thread&>(thread).native_handle(), &clock) != 0 ||
+      clock_gettime(clock, &used) != 0)
+    return 0;
+  return static_cast<uint64_t>(used.tv_sec) * 1000000000u + static_cast<uint64_t>(used.tv_nsec);
+}
+
+TableWorker::TableWorker(BpfSession* session, uint64_t maxTableBytes, DemangleMode demangle)
+    : session_(session), maxTableBytes_(maxTableBytes), demangle_(demangle), thread_([this] { Run(); }) {
+  pthread_setname_np(thread_.native_handle(), "profiler-tables");
+}
+
+TableWorker::~TableWorker() { Stop(); }
+
+void TableWorker::Stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+uint64_t TableWorker::cpuNs() const { return ThreadCpuNs(thread_); }
+
+size_t TableWorker::queued() const {
+  const std::lock_guard lock(mutex_);
+  return tableJobs_.size() + nameJobs_.size() + (busy_ ? 1 : 0);
+}
+
+void TableWorker::Push(std::deque<Job>* queue, Job job) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (stopping_) return;
+    queue->push_back(std::move(job));
+  }
+  wake_.notify_one();
+}
+
+void TableWorker::Run() {
+  // The first samples need tables; later work is small. Refused without CAP_SYS_NICE, which is fine.
+  setpriority(PRIO_PROCESS, 0, -10);
+  std::unique_lock lock(mutex_);
+  while (true) {
+    wake_.wait(lock, [this] { return stopping_ || !tableJobs_.empty() || !nameJobs_.empty(); });
+    if (stopping_) break;
+    auto& queue = tableJobs_.empty() ? nameJobs_ : tableJobs_;
+    Job job = std::move(queue.front());
+    queue.pop_front();
+    busy_ = true;
+    const bool lastTable = tableJobs_.empty();
+    lock.unlock();
+    job();
+    job = nullptr;  // releases what it holds outside the lock
+    if (lastTable && !pending_.empty()) Commit();
+    lock.lock();
+    busy_ = false;
+    if (tableJobs_.empty() && nameJobs_.empty()) {
+      idle_.notify_all();
+      setpriority(PRIO_PROCESS, 0, 0);
+      lock.unlock();
+      malloc_trim(0);  // compiling leaves megabytes of free heap behind
+      lock.lock();
+    }
+  }
+  idle_.notify_all();
+}
+
+void TableWorker::WaitIdle(std::chrono::milliseconds limit) {
+  std::unique_lock lock(mutex_);
+  idle_.wait_for(lock, limit, [this] { return stopping_ || (!busy_ && tableJobs_.empty() && nameJobs_.empty()); });
+}
+
+void TableWorker::QueueTable(std::shared_ptr<ProfiledFile> file) {
+  file->tableState = TableState::Queued;
+  Push(&tableJobs_, [this, file = std::move(file)] { LoadTable(file); });
+}
+
+void TableWorker::QueueSymbols(std::shared_ptr<ProfiledFile> file) {
+  file->symbolState = 1;
+  Push(&nameJobs_, [this, file = std::move(file)] { LoadSymbols(file); });
+}
+
+void TableWorker::QueuePerfMap(std::shared_ptr<const ProcessInfo> process) {
+  Push(&nameJobs_, [process = std::move(process)] {
+    const auto path = PerfMap::PathFor(process->pid);
+    if (!path) return;
+    auto map = std::make_unique<PerfMap>(process->pid, *path);
+    map->Refresh();
+    const std::lock_guard lock(process->jitMutex);
+    process->perfMap = std::move(map);
+  });
+}
+
+void TableWorker::QueueRemoval(uint32_t file) {
+  if (!session_) return;
+  Push(&nameJobs_, [this, file] { session_->RemoveTable(file); });
+}
+
+void TableWorker::LoadTable(const std::shared_ptr<ProfiledFile>& file) {
+  const auto image = file->OpenImage();
+  if (!image) return Finish(file, false);
+  EhFrameStats compiled;
+  auto table = std::make_shared<UnwindTable>(CompileUnwindTable(*image, &compiled));
+  stats_.rowsUnsupported += compiled.unsupportedRows;
+  // A file without rows gets a table too: "no row" and "no table yet" are different answers.
+  if (table->entries.empty()) table->entries.push_back({0, 0});
+  if (file->details().htlHash.empty())
+    file->SetDetails({image->gnuBuildId(), image->goBuildId(), image->htlHash()});
+  file->tableBytes = table->sizeBytes();
+  if (!session_) {
+    file->SetTable(std::move(table));
+    return Finish(file, true);
+  }
+  UniqueFd inner;
+  if (BpfSession::MakeTable(*table, &inner) < 0) return Finish(file, false);
+  pending_.push_back({file, std::move(inner)});
+  if (pending_.size() >= kMaxPending) Commit();
+}
+
+void TableWorker::Commit() {
+  std::vector<std::pair<uint32_t, int>> rows;
+  for (const auto& [file, inner] : pending_) rows.emplace_back(file->id(), inner.get());
+  const size_t added = session_->AddTables(rows);
+  for (size_t i = 0; i < pending_.size(); i++) Finish(pending_[i].first, i < added);
+  pending_.clear();
+}
+
+void TableWorker::Finish(const std::shared_ptr<ProfiledFile>& file, bool loaded) {
+  if (!loaded) {
+    file->tableBytes = 0;
+    file->tableState = TableState::Failed;
+    stats_.tablesFailed++;
+    return;
+  }
+  file->tableState = TableState::Loaded;
+  file->lastUsedNs = std::max(file->lastUsedNs.load(), BootTimeNs());
+  stats_.tablesLoaded++;
+  loaded_.push_back(file);
+  MakeRoom(file.get());
+}
+
+void TableWorker::MakeRoom(const ProfiledFile* keep) {
+  uint64_t total = 0;
+  std::erase_if(loaded_, [&](const std::weak_ptr<ProfiledFile>& weak) {
+    const auto file = weak.lock();
+    if (file) total += file->tableBytes;
+    return !file;
+  });
+  const uint64_t now = BootTimeNs();
+  while (total > maxTableBytes_) {
+    std::shared_ptr<ProfiledFile> victim;
+    for (const auto& weak : loaded_) {
+      auto file = weak.lock();
+      if (!file || file.get() == keep) continue;
+      if (!victim || file->lastUsedNs < victim->lastUsedNs) victim = std::move(file);
+    }
+    if (!victim) break;
+    if (victim->lastUsedNs + kKeepUsedNs > now && total - victim->tableBytes > maxTableBytes_ / 2) {
+      // Everything is in use: the newcomer waits for its next sample.
+      for (const auto& weak : loaded_)
+        if (auto file = weak.lock(); file.get() == keep) victim = std::move(file);
+    }
+    if (session_) session_->RemoveTable(victim->id());
+    victim->SetTable(nullptr);
+    // Under a budget too small for what runs, tables would take turns for ever.
+    const uint32_t doublings = std::min<uint32_t>(victim->evictions++, kMaxReloadDoublings);
+    victim->reloadAfterNs = now + (kReloadGapNs << doublings);
+    victim->tableState = TableState::Evicted;
+    total -= victim->tableBytes.exchange(0);
+    stats_.tablesEvicted++;
+    std::erase_if(loaded_, [&](const std::weak_ptr<ProfiledFile>& weak) { return weak.lock() == victim; });
+  }
+  stats_.tableBytes = total;
+}
+
+void TableWorker::LoadSymbols(const std::shared_ptr<ProfiledFile>& file) {
+  if (const auto image = file->OpenImage()) {
+    auto debug = OpenDebugFile(*image, file->directory(), file->root());
+    if (!debug) debug = OpenDebugFile(*image, file->directory(), "");
+    std::shared_ptr<const FileSymbols> symbols = FileSymbols::Load(*image, demangle_, debug.get());
+    stats_.symbolFiles++;
+    stats_.symbolBytes += symbols->sizeBytes();
+    file->SetSymbols(std::move(symbols));
+  }
+  file->symbolState = 2;
+}
+
+}  // namespace otelprof

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "bpf_session.h"
+#include "process_info.h"
+#include "profiled_file.h"
+
+namespace otelprof {
+
+/// The thread that parses binaries: unwind tables first, then names. Updating a map of maps waits for an
+/// RCU grace period, so nobody else does it. Tables stay under a byte budget; the one unused for longest
+/// goes first.
+class TableWorker {
+ public:
+  struct Stats {
+    std::atomic<uint64_t> tablesLoaded{0};
+    std::atomic<uint64_t> tablesEvicted{0};
+    std::atomic<uint64_t> tablesFailed{0};
+    std::atomic<uint64_t> tableBytes{0};
+    std::atomic<uint64_t> rowsUnsupported{0};
+    std::atomic<uint64_t> symbolFiles{0};
+    std::atomic<uint64_t> symbolBytes{0};
+  };
+
+  /// `session` may be nullptr (perf mode): tables then stay with their file.
+  TableWorker(BpfSession* session, uint64_t maxTableBytes, DemangleMode demangle);
+  ~TableWorker();
+  TableWorker(const TableWorker&) = delete;
+  TableWorker& operator=(const TableWorker&) = delete;
+
+  void QueueTable(std::shared_ptr<ProfiledFile> file);
+  void QueueSymbols(std::shared_ptr<ProfiledFile> file);
+  void QueuePerfMap(std::shared_ptr<const ProcessInfo> process);
+  void QueueRemoval(uint32_t file);
+  /// Waits until the queue was empty once, or the deadline.
+  void WaitIdle(std::chrono::milliseconds limit);
+  void Stop();
+
+  const Stats& stats() const { return stats_; }
+  size_t queued() const;
+  uint64_t cpuNs() const;
+
+ private:
+  using Job = std::function<void()>;
+  void Push(std::deque<Job>* queue, Job job);
+  void Run();
+  void LoadTable(const std::shared_ptr<ProfiledFile>& file);
+  void Commit();
+  void Finish(const std::shared_ptr<ProfiledFile>& file, bool loaded);
+  void LoadSymbols(const std::shared_ptr<ProfiledFile>& file);
+  void MakeRoom(const ProfiledFile* keep);
+
+  BpfSession* session_;
+  const uint64_t maxTableBytes_;
+  const DemangleMode demangle_;
+  Stats stats_;
+  std::vector<std::weak_ptr<ProfiledFile>> loaded_;  // worker thread only
+  std::vector<std::pair<std::shared_ptr<ProfiledFile>, UniqueFd>> pending_;  // worker thread only
+
+  mutable std::mutex mutex_;
+  std::condition_variable wake_;
+  std::condition_variable idle_;
+  std::deque<Job> tableJobs_;
+  std::deque<Job> nameJobs_;
+  bool busy_ = false;
+  bool stopping_ = false;
+  std::thread thread_;
+};
+
+/// CLOCK_BOOTTIME, the clock of samples and side-band events.
+uint64_t BootTimeNs();
+/// CPU time a thread has used; 0 once it ended.
+uint64_t ThreadCpuNs(const std::thread& thread);
+
+}  // namespace otelprof

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "unwind.h"
+
+#include <cstring>
+
+namespace otelprof {
+namespace {
+
+// As in the kernel program: see there for the reasons.
+constexpr uint64_t kMaxFrameBytes = 16u << 20;
+constexpr int kMaxStackSwitches = 3;
+constexpr uint64_t kUcontextRbp = 120;
+constexpr uint64_t kUcontextRsp = 160;
+constexpr uint64_t kUcontextRip = 168;
+
+class Unwinder {
+ public:
+  Unwinder(UnwindRegisters registers, std::span<const uint8_t> stack, const MappingLookup& lookup)
+      : regs_(registers), base_(registers.sp), stack_(stack), lookup_(lookup) {}
+
+  UnwindResult Run(std::vector<op_frame>* frames) {
+    bool more = true;
+    for (int i = 0; more && i < OP_MAX_USER_FRAMES; i++) more = Step(frames);
+    if (tableMissing_) result_.error = OP_COUNT_TABLE_MISSING;
+    if (more) result_.flags |= OP_SAMPLE_TRUNCATED;
+    if (result_.error) result_.flags |= OP_SAMPLE_ERROR;
+    return result_;
+  }
+
+ private:
+  bool Read(uint64_t address, uint64_t* out) const {
+    if (address < base_ || stack_.size() < sizeof(*out) || address - base_ > stack_.size() - sizeof(*out)) return false;
+    std::memcpy(out, stack_.data() + (address - base_), sizeof(*out));
+    return true;
+  }
+  bool StopWith(uint32_t error) {
+    result_.error = error;
+    return false;
+  }
+  bool StopComplete() {
+    result_.flags |= OP_SAMPLE_COMPLETE;
+    return false;
+  }
+  bool Step(std::vector<op_frame>* frames);
+  bool StepFramePointer();
+  bool StepSignal();
+  bool StepRule(uint32_t rule);
+  void Enter(uint64_t ip, uint64_t sp, bool viaFp) {
+    regs_.ip = ip;
+    regs_.sp = sp;
+    returnAddress_ = true;
+    viaFp_ = viaFp;
+  }
+
+  UnwindRegisters regs_;
+  uint64_t base_;
+  std::span<const uint8_t> stack_;
+  const MappingLookup& lookup_;
+  UnwindMapping mapping_;
+  UnwindResult result_;
+  bool returnAddress_ = false;
+  bool viaFp_ = false;
+  bool tableMissing_ = false;
+  int stackSwitches_ = 0;
+};
+
+bool Unwinder::StepFramePointer() {
+  uint64_t fp = 0, ra = 0;
+  if (regs_.fp == 0) return StopComplete();
+  if (regs_.fp & 7) return StopWith(OP_COUNT_ERR_FP);
+  if (regs_.fp < regs_.sp || regs_.fp - regs_.sp > kMaxFrameBytes)
+    if (!mapping_.file || ++stackSwitches_ > kMaxStackSwitches) return StopWith(OP_COUNT_ERR_FP);
+  if (!Read(regs_.fp, &fp) || !Read(regs_.fp + 8, &ra)) return StopWith(OP_COUNT_ERR_READ);
+  if (ra == 0) return StopComplete();
+  Enter(ra, regs_.fp + 16, true);
+  regs_.fp = fp;
+  return true;
+}
+
+bool Unwinder::StepSignal() {
+  UnwindRegisters next;
+  if (!Read(regs_.sp + kUcontextRbp, &next.fp) || !Read(regs_.sp + kUcontextRsp, &next.sp) ||
+      !Read(regs_.sp + kUcontextRip, &next.ip))
+    return StopWith(OP_COUNT_ERR_READ);
+  regs_ = next;
+  returnAddress_ = false;
+  viaFp_ = false;
+  return true;
+}
+
+bool Unwinder::StepRule(uint32_t rule) {
+  const uint32_t kind = OP_RULE_KIND(rule);
+  const int64_t words = static_cast<int16_t>(rule >> 16);
+  const uint64_t offset = static_cast<uint64_t>(words * 8);
+  const uint64_t saved = OP_RULE_FP_WORDS(rule) * 8;
+  uint64_t cfa = 0, ra = 0;
+  switch (kind) {
+    case OP_RULE_SP:
+      cfa = regs_.sp + offset;
+      break;
+    case OP_RULE_FP:
+      cfa = regs_.fp + offset;
+      break;
+    case OP_RULE_PLT:
+      cfa = regs_.sp + 8 + ((regs_.ip & 15) >= static_cast<uint64_t>(words) ? 8 : 0);
+      break;
+    case OP_RULE_SIGNAL:
+      return StepSignal();
+    case OP_RULE_END:
+      return StopComplete();
+    default:
+      if (!Read((kind == OP_RULE_FP_DEREF ? regs_.fp : regs_.sp) + offset, &cfa)) return StopWith(OP_COUNT_ERR_READ);
+      if (kind == OP_RULE_SP_DEREF) cfa += 8;
+  }
+  if (cfa <= regs_.sp || (cfa & 7)) return StopWith(OP_COUNT_ERR_CFA);
+  if (!Read(cfa - 8, &ra)) return StopWith(OP_COUNT_ERR_READ);
+  if (kind == OP_RULE_FP_DEREF || saved) {
+    if (!Read(kind == OP_RULE_FP_DEREF ? regs_.fp : cfa - saved, &regs_.fp)) return StopWith(OP_COUNT_ERR_READ);
+  }
+  if (ra == 0) return StopComplete();
+  Enter(ra, cfa, false);
+  return true;
+}
+
+bool Unwinder::Step(std::vector<op_frame>* frames) {
+  const uint64_t pc = regs_.ip - (returnAddress_ ? 1 : 0);
+  bool mapped = pc >= mapping_.start && pc < mapping_.end;
+  if (!mapped) {
+    mapping_ = {};
+    mapped = lookup_(pc, &mapping_);
+  }
+  if (!mapped) {
+    mapping_ = {};
+    result_.flags |= OP_SAMPLE_UNKNOWN_MAPPING;
+    if (viaFp_) return StopWith(OP_COUNT_ERR_PC);
+  }
+  op_frame frame{};
+  const bool hasFile = mapped && mapping_.file;
+  frame.addr = hasFile ? regs_.ip - mapping_.bias : regs_.ip;
+  frame.file = hasFile ? mapping_.file : 0;
+  frame.kind = hasFile ? OP_FRAME_FILE : mapped ? OP_FRAME_JIT : OP_FRAME_PC;
+  frame.flags = returnAddress_ ? OP_FRAME_RETURN_ADDRESS : 0;
+  frames->push_back(frame);
+
+  if (hasFile) {
+    if (!mapping_.table) {
+      tableMissing_ = true;
+    } else if (const uint32_t rule = FindRule(*mapping_.table, pc - mapping_.bias); OP_RULE_KIND(rule) != OP_RULE_NONE) {
+      if (OP_RULE_KIND(rule) == OP_RULE_SIGNAL) frames->back().flags = 0;
+      return StepRule(rule);
+    }
+  }
+  return StepFramePointer();
+}
+
+}  // namespace
+
+UnwindResult UnwindStack(UnwindRegisters registers, std::span<const uint8_t> stack, const MappingLookup& lookup,
+                         std::vector<op_frame>* frames) {
+  return Unwinder(registers, stack, lookup).Run(frames);
+}
+
+}  // namespace otelprof

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+#pragma once
+
+#include "counters.h"
+#include "profile.h"
+
+/* Registers of the frame being unwound plus the record under construction. One per CPU: a timer
+ * program never interrupts itself. Below 32 KiB, the limit of one per-CPU allocation. */
+struct op_scratch {
+  __u64 ip;
+  __u64 sp;
+  __u64 fp;
+  __u32 return_address; /* ip is a return address */
+  __u32 via_fp;         /* ip was found by a frame-pointer step */
+  __u32 known;          /* the process has a mapping table */
+  __u32 count;
+  __u32 error;
+  __u32 flags;
+  __u32 fp_steps;
+  __u32 table_missing; /* a frame's file had no table (yet): what follows is a guess */
+  __u32 stack_switches;
+  __u32 pad;
+  struct op_process process;
+  struct op_mapping mapping; /* the last one hit; file and bounds valid if end != 0 */
+  struct op_sample sample;
+  struct op_frame frames[OP_USER_SLOTS];
+  __u64 kernel[OP_MAX_KERNEL_FRAMES + 1];
+};
+
+struct {
+  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, struct op_scratch);
+} scratch SEC(".maps");
+
+/* Keyed by enum op_counter; read by user space. */
+struct {
+  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+  __uint(max_entries, OP_COUNT_MAX);
+  __type(key, __u32);
+  __type(value, __u64);
+} counters SEC(".maps");
+
+/* Size set by the loader from the CPU count and the sampling rate. */
+struct {
+  __uint(type, BPF_MAP_TYPE_RINGBUF);
+  __uint(max_entries, 1 << 20);
+} samples SEC(".maps");
+
+/* tgid → range in `mappings`. Preallocated: 5.10 refuses on-demand elements in perf_event programs. */
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(max_entries, 8192);
+  __type(key, __u32);
+  __type(value, struct op_process);
+} processes SEC(".maps");
+
+/* User space allocates ranges and writes them by plain stores through mmap. */
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(map_flags, BPF_F_MMAPABLE);
+  __uint(max_entries, 65536);
+  __type(key, __u32);
+  __type(value, struct op_mapping);
+} mappings SEC(".maps");
+
+/* File id (never reused) → unwind table. Inner sizes differ. */
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH_OF_MAPS);
+  __uint(max_entries, 8192);
+  __uint(key_size, sizeof(__u32));
+  __uint(value_size, sizeof(__u32));
+  __array(
+      values, struct {
+        __uint(type, BPF_MAP_TYPE_ARRAY);
+        __uint(map_flags, BPF_F_INNER_MAP);
+        __uint(max_entries, 1);
+        __uint(key_size, sizeof(__u32));
+        __uint(value_size, sizeof(struct op_row));
+      });
+} tables SEC(".maps");
+
+static __always_inline void count_up(__u32 id, __u64 by) {
+  __u64 *value = bpf_map_lookup_elem(&counters, &id);
+  if (value) *value += by;
+}

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+#pragma once
+
+/*
+ * What the kernel program and user space agree on. Needs __u8 … __u64 to be declared before.
+ * All structs have explicit padding: the ring buffer carries them byte for byte.
+ */
+
+#define OP_MAX_USER_FRAMES 1000
+#define OP_USER_SLOTS 1024
+#define OP_MAX_KERNEL_FRAMES 127
+#define OP_COMM_LEN 16
+#define OP_SAMPLE_VERSION 1
+
+/* ---- Unwind rows ------------------------------------------------------------------------------
+ * A file's table is an array of 8-byte entries:
+ *   [0]            {first page, number of pages}
+ *   [1 … pages]    {lo, hi}: entries to search for a pc in that 4 KiB page; entry lo is the last row
+ *                  at or before the page start (or the first row)
+ *   [then]         rows {pc, rule}, ascending; a row holds until the next one
+ */
+struct op_row {
+  __u32 pc; /* ELF virtual address */
+  __u32 rule;
+};
+
+#define OP_PAGE_SHIFT 12
+#define OP_ROW_SEARCH_STEPS 14
+
+/* rule = kind (3 bits) | saved rbp below the CFA in words (13 bits, 0 = not saved) | CFA offset in words (s16) */
+enum op_rule_kind {
+  OP_RULE_NONE = 0,      /* no unwind information: frame-pointer step */
+  OP_RULE_SP = 1,        /* CFA = rsp + offset */
+  OP_RULE_FP = 2,        /* CFA = rbp + offset */
+  OP_RULE_PLT = 3,       /* CFA = rsp + 8 + (pc % 16 >= offset word ? 8 : 0) */
+  OP_RULE_SIGNAL = 4,    /* rt_sigreturn trampoline: rsp points to the ucontext */
+  OP_RULE_END = 5,       /* return address undefined: outermost frame */
+  OP_RULE_FP_DEREF = 6,  /* CFA = *(rbp + offset), saved rbp at *(rbp) (realigned stack) */
+  OP_RULE_SP_DEREF = 7,  /* CFA = *(rsp + offset) + 8 (hand-written assembly) */
+};
+
+#define OP_RULE(kind, cfa_words, fp_words) \
+  ((__u32)(kind) | ((__u32)(fp_words) << 3) | ((__u32)(__u16)(cfa_words) << 16))
+#define OP_RULE_KIND(rule) ((rule)&7)
+#define OP_RULE_FP_WORDS(rule) (((rule) >> 3) & 0x1fff)
+#define OP_RULE_MAX_FP_WORDS 0x1fff
+
+/* ---- Processes and mappings ------------------------------------------------------------------- */
+
+/* Value of the hash tgid → range of op_mapping; written by user space only. */
+struct op_process {
+  __u32 tgid;
+  __u32 first; /* index into the mapping array */
+  __u32 count; /* 0: known, but nothing executable could be read */
+  __u32 owner; /* must equal op_mapping.owner, else the range was reused while being read */
+};
+
+struct op_mapping {
+  __u64 start;
+  __u64 end;
+  __u64 bias; /* pc − bias = ELF virtual address */
+  __u32 file; /* key of the tables map; 0 = executable memory without a file */
+  __u32 owner;
+};
+
+#define OP_MAPPING_SEARCH_STEPS 13
+#define OP_MAX_MAPPINGS_PER_PROCESS 4096
+
+/* ---- Samples ---------------------------------------------------------------------------------- */
+
+enum op_frame_kind {
+  OP_FRAME_PC = 0,     /* addr is a process address; file is 0 */
+  OP_FRAME_FILE = 1,   /* addr is an ELF virtual address in `file` */
+  OP_FRAME_JIT = 2,    /* addr is a process address in executable memory without a file */
+  OP_FRAME_KERNEL = 3, /* user space only */
+  OP_FRAME_ERROR = 4,  /* user space only: addr is an enum op_counter */
+};
+
+#define OP_FRAME_RETURN_ADDRESS 1 /* flags: addr is a return address */
+
+struct op_frame {
+  __u64 addr;
+  __u32 file;
+  __u8 kind;
+  __u8 flags;
+  __u16 reserved; /* a later runtime frame states here how many further slots belong to it */
+};
+
+enum op_sample_flag {
+  OP_SAMPLE_TRUNCATED = 1,       /* depth limit */
+  OP_SAMPLE_ERROR = 2,           /* unwinding stopped early, see error */
+  OP_SAMPLE_UNKNOWN_PROCESS = 4, /* no mapping table yet */
+  OP_SAMPLE_UNKNOWN_MAPPING = 8, /* a pc lay in no known mapping */
+  OP_SAMPLE_KERNEL_MODE = 16,
+  OP_SAMPLE_KERNEL_THREAD = 32,
+  OP_SAMPLE_COMPLETE = 64,
+};
+
+enum op_sample_kind { OP_SAMPLE_ON_CPU = 0, OP_SAMPLE_OFF_CPU = 1, OP_SAMPLE_PROBE = 2 };
+
+/* Followed by user_count op_frame (leaf first), then kernel_count __u64 (leaf first). */
+struct op_sample {
+  __u16 version;
+  __u8 kind;
+  __u8 flags;
+  __u32 tgid;
+  __u32 tid;
+  __u32 cpu;
+  __u64 time_ns; /* CLOCK_BOOTTIME */
+  __u64 cgroup_id;
+  __u64 value;
+  __u32 user_count;
+  __u32 kernel_count;
+  __u32 error; /* enum op_counter of what stopped the unwinding, 0 = none */
+  __u32 reserved;
+  char comm[OP_COMM_LEN];
+};
+
+/* Set once between open and load (.rodata). */
+struct op_config {
+  __u32 send_idle;
+  __u32 have_task_pt_regs;
+  __u32 ring_bytes;
+  __u32 kernel_stack_bytes; /* fallback for kernels without bpf_task_pt_regs */
+};

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+#pragma once
+
+#include "tables.bpf.h"
+
+/* Where the kernel put the interrupted registers: offsets in the ucontext of an x86_64 signal frame. */
+#define OP_UCONTEXT_RBP 120
+#define OP_UCONTEXT_RSP 160
+#define OP_UCONTEXT_RIP 168
+
+/* A frame pointer further than this above the stack pointer is taken for garbage. */
+#define OP_MAX_FRAME_BYTES (16ull << 20)
+
+/* What a frame-pointer chain may do beyond that: jump to another stack, to code we know. */
+#define OP_MAX_STACK_SWITCHES 3
+
+enum op_step { OP_STEP_CONTINUE = 0, OP_STEP_STOP = 1 };
+
+static __always_inline int stop_with(struct op_scratch *s, __u32 error) {
+  s->error = error;
+  return OP_STEP_STOP;
+}
+
+static __always_inline int stop_complete(struct op_scratch *s) {
+  s->flags |= OP_SAMPLE_COMPLETE;
+  return OP_STEP_STOP;
+}
+
+/* Loads the mapping of pc into the scratch area; false when no known mapping covers it. */
+static __always_inline bool enter_mapping(struct op_scratch *s, __u64 pc) {
+  if (pc >= s->mapping.start && pc < s->mapping.end) return true;
+  s->mapping.end = 0;
+  if (!s->known) return false;
+  __u32 index = find_mapping(s->process.first, s->process.count, s->process.owner, pc);
+  const struct op_mapping *m = bpf_map_lookup_elem(&mappings, &index);
+  if (!m) return false;
+  s->mapping = *m;
+  return true;
+}
+
+static __always_inline int step_frame_pointer(struct op_scratch *s) {
+  __u64 pair[2];
+
+  if (s->fp == 0) return stop_complete(s);
+  if (s->fp & 7) return stop_with(s, OP_COUNT_ERR_FP);
+  if (s->fp < s->sp || s->fp - s->sp > OP_MAX_FRAME_BYTES) {
+    /* Go's scheduler and cgo change stacks with the frame pointer chained across. */
+    if (!s->mapping.file || ++s->stack_switches > OP_MAX_STACK_SWITCHES) return stop_with(s, OP_COUNT_ERR_FP);
+  }
+  if (bpf_probe_read_user(pair, sizeof(pair), (void *)s->fp)) return stop_with(s, OP_COUNT_ERR_READ);
+  if (pair[1] == 0) return stop_complete(s);
+  s->sp = s->fp + 16;
+  s->fp = pair[0];
+  s->ip = pair[1];
+  s->return_address = 1;
+  s->via_fp = 1;
+  s->fp_steps++;
+  return OP_STEP_CONTINUE;
+}
+
+static __always_inline int step_signal_frame(struct op_scratch *s) {
+  __u64 rbp, rsp, rip;
+
+  if (bpf_probe_read_user(&rbp, sizeof(rbp), (void *)(s->sp + OP_UCONTEXT_RBP)) ||
+      bpf_probe_read_user(&rsp, sizeof(rsp), (void *)(s->sp + OP_UCONTEXT_RSP)) ||
+      bpf_probe_read_user(&rip, sizeof(rip), (void *)(s->sp + OP_UCONTEXT_RIP)))
+    return stop_with(s, OP_COUNT_ERR_READ);
+  s->fp = rbp;
+  s->sp = rsp; /* may be lower than before: handlers can run on an alternate stack */
+  s->ip = rip;
+  s->return_address = 0;
+  s->via_fp = 0;
+  return OP_STEP_CONTINUE;
+}
+
+static __always_inline int step_rule(struct op_scratch *s, __u32 rule) {
+  __u32 kind = OP_RULE_KIND(rule);
+  __u64 offset = (__u64)((__s64)(__s32)(rule & 0xffff0000) >> 13);
+  __u64 saved = OP_RULE_FP_WORDS(rule) * 8;
+  __u64 cfa, pair[2];
+
+  if (kind == OP_RULE_SP) {
+    cfa = s->sp + offset;
+  } else if (kind == OP_RULE_FP) {
+    cfa = s->fp + offset;
+  } else if (kind == OP_RULE_PLT) {
+    cfa = s->sp + 8 + ((s->ip & 15) >= offset >> 3 ? 8 : 0);
+  } else if (kind == OP_RULE_SIGNAL) {
+    return step_signal_frame(s);
+  } else if (kind == OP_RULE_END) {
+    return stop_complete(s);
+  } else {
+    __u64 base = kind == OP_RULE_FP_DEREF ? s->fp : s->sp;
+    if (bpf_probe_read_user(&cfa, sizeof(cfa), (void *)(base + offset))) return stop_with(s, OP_COUNT_ERR_READ);
+    if (kind == OP_RULE_SP_DEREF) cfa += 8;
+  }
+  if (cfa <= s->sp || (cfa & 7)) return stop_with(s, OP_COUNT_ERR_CFA);
+
+  /* The common layout, [saved rbp][return address] below the CFA, costs one read. */
+  if (bpf_probe_read_user(pair, sizeof(pair), (void *)(cfa - 16))) return stop_with(s, OP_COUNT_ERR_READ);
+  if (kind == OP_RULE_FP_DEREF) {
+    if (bpf_probe_read_user(&s->fp, sizeof(s->fp), (void *)s->fp)) return stop_with(s, OP_COUNT_ERR_READ);
+  } else if (saved == 16) {
+    s->fp = pair[0];
+  } else if (saved) {
+    if (bpf_probe_read_user(&s->fp, sizeof(s->fp), (void *)(cfa - saved))) return stop_with(s, OP_COUNT_ERR_READ);
+  }
+  if (pair[1] == 0) return stop_complete(s);
+  s->ip = pair[1];
+  s->sp = cfa;
+  s->return_address = 1;
+  s->via_fp = 0;
+  return OP_STEP_CONTINUE;
+}
+
+/* Records the current frame and moves to its caller. */
+__weak __attribute__((noinline)) int unwind_frame(__u32 slot) {
+  __u32 zero = 0;
+  struct op_scratch *s = bpf_map_lookup_elem(&scratch, &zero);
+  if (!s) return OP_STEP_STOP;
+
+  /* A return address points behind the call: the row and the line are those of the call. */
+  __u64 pc = s->ip - s->return_address;
+  bool mapped = enter_mapping(s, pc);
+  if (!mapped) {
+    s->flags |= OP_SAMPLE_UNKNOWN_MAPPING;
+    /* A frame pointer that led out of the known code is no frame pointer. */
+    if (s->known && s->via_fp) return stop_with(s, OP_COUNT_ERR_PC);
+  }
+
+  struct op_frame *frame = &s->frames[slot & (OP_USER_SLOTS - 1)];
+  bool has_file = mapped && s->mapping.file;
+  frame->addr = has_file ? s->ip - s->mapping.bias : s->ip;
+  frame->file = has_file ? s->mapping.file : 0;
+  frame->kind = has_file ? OP_FRAME_FILE : mapped ? OP_FRAME_JIT : OP_FRAME_PC;
+  frame->flags = s->return_address ? OP_FRAME_RETURN_ADDRESS : 0;
+  frame->reserved = 0;
+  s->count = slot + 1;
+
+  if (has_file) {
+    __u32 rule = find_rule(s->mapping.file, pc - s->mapping.bias);
+    if (rule == OP_NOT_FOUND) {
+      s->table_missing = 1;
+    } else if (OP_RULE_KIND(rule) != OP_RULE_NONE) {
+      /* Nobody called the trampoline: the address is where it starts, not behind a call. */
+      if (OP_RULE_KIND(rule) == OP_RULE_SIGNAL) frame->flags = 0;
+      return step_rule(s, rule);
+    }
+  }
+  return step_frame_pointer(s);
+}

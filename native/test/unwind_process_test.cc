@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is read from /proc, and the mapping table of processes without a kernel program.
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <string>
+
+#include "proc_fs.h"
+#include "process_table.h"
+#include "unwind_check.h"
+
+namespace otelprof {
+namespace {
+
+const std::string kId(64, 'a');
+const std::string kOther(64, 'b');
+
+void TestContainerIds() {
+  CHECK(ContainerIdFromCgroup("0::/docker/" + kId + "\n") == kId);
+  CHECK(ContainerIdFromCgroup("12:cpu:/docker/" + kOther + "\n0::/system.slice/docker-" + kId + ".scope\n") == kId);
+  CHECK(ContainerIdFromCgroup("3:memory:/docker/" + kId + "\n0::/\n") == kId);
+  CHECK(ContainerIdFromCgroup("0::/kubepods.slice/kubepods-pod1.slice/cri-containerd-" + kId + ".scope\n") == kId);
+  CHECK(ContainerIdFromCgroup("0::/kubepods.slice/crio-" + kId + ".scope/container\n") == kId);
+  CHECK(ContainerIdFromCgroup("0::/machine.slice/libpod-" + kId + ".scope/container\n") == kId);
+  CHECK(ContainerIdFromCgroup("0::/libpod_parent/libpod-" + kId) == kId);
+  CHECK(ContainerIdFromCgroup("0::/docker/" + kOther + "/docker/" + kId + "\n") == kId);
+  const std::string ecs = std::string(32, 'c') + "-1234567890";
+  CHECK(ContainerIdFromCgroup("9:perf_event:/ecs/" + std::string(32, 'd') + "/" + ecs + "\n") == ecs);
+  CHECK(ContainerIdFromCgroup("0::/user.slice/user-0.slice/session-1.scope\n").empty());
+  CHECK(ContainerIdFromCgroup("0::/x" + kId + "\n").empty());
+  CHECK(ContainerIdFromCgroup("0::/" + std::string(64, 'g') + "\n").empty());
+  CHECK(ContainerIdFromCgroup("").empty());
+  CHECK(ContainerIdFromCgroup("no cgroup line").empty());
+}
+
+void TestProcReads() {
+  const int own = static_cast<int>(getpid());
+  CHECK(ReadProcStat(own).startNs > 0);
+  CHECK_EQ(ReadProcStat(0x7ffffff0).state, '\0');
+  std::vector<ProcMapsLine> lines;
+  CHECK(ReadExecutableMappings(own, &lines));
+  CHECK(lines.size() > 3);
+  CHECK(!ReadExecutableMappings(0x7ffffff0, &lines));
+  CHECK(ReadEnvironment(own, {"NO_SUCH_VARIABLE_HERE"}).empty());
+  CHECK(ReadSmallFile("/no/such/file", 10).empty());
+  CHECK_EQ(ReadSmallFile("/proc/self/stat", 5).size(), size_t{5});
+}
+
+SidebandEvent Mmap(uint64_t start, uint64_t length) {
+  SidebandEvent event;
+  event.type = SidebandEvent::Type::Mmap;
+  event.pid = static_cast<int>(getpid());
+  event.start = start;
+  event.length = length;
+  event.text = "//anon";
+  return event;
+}
+
+void TestMappings() {
+  FileTable files([](const std::shared_ptr<ProfiledFile>&) {});
+  ProcessTable table(&files, nullptr, {});
+  const int own = static_cast<int>(getpid());
+  table.Prime();
+  const auto* code = table.MappingAt(own, reinterpret_cast<uint64_t>(&TestMappings));
+  CHECK(code != nullptr && code->file != nullptr);
+  if (code && code->file) CHECK(code->file->baseName() == "unwind_process_test");
+  CHECK(table.MappingAt(own, 0) == nullptr);
+
+  // Neighbours of generated code merge; an overlapping mapping replaces what it covers.
+  constexpr uint64_t kBase = 0x100000;
+  table.Apply(Mmap(kBase, 0x1000));
+  table.Apply(Mmap(kBase + 0x1000, 0x1000));
+  const auto* jit = table.MappingAt(own, kBase + 0x1800);
+  CHECK(jit != nullptr && jit->start == kBase && jit->end == kBase + 0x2000 && !jit->file);
+  table.Apply(Mmap(kBase + 0x800, 0x4000));
+  jit = table.MappingAt(own, kBase + 0x47ff);
+  CHECK(jit != nullptr && jit->start == kBase);
+  CHECK(table.MappingAt(own, kBase + 0x4800) == nullptr);
+
+  SidebandEvent fork;
+  fork.type = SidebandEvent::Type::Fork;
+  fork.pid = fork.tid = 0x7ffffff1;
+  fork.parentPid = own;
+  fork.timeNs = 5;
+  table.Apply(fork);
+  CHECK(table.MappingAt(fork.pid, kBase) != nullptr);
+  CHECK(table.InfoAt(fork.pid, 6, "x")->name == "unwind_process_test");
+
+  SidebandEvent exec;
+  exec.type = SidebandEvent::Type::Exec;
+  exec.pid = exec.tid = fork.pid;
+  exec.timeNs = 10;
+  exec.text = "renamed";
+  table.Apply(exec);
+  CHECK(table.MappingAt(fork.pid, kBase) == nullptr);
+  CHECK(table.InfoAt(fork.pid, 6, "x")->name == "unwind_process_test");
+  CHECK(table.InfoAt(fork.pid, 11, "x")->name == "renamed");
+
+  SidebandEvent exit;
+  exit.type = SidebandEvent::Type::Exit;
+  exit.pid = exit.tid = fork.pid;
+  exit.timeNs = 20;
+  table.Apply(exit);
+  const size_t before = table.size();
+  table.Reap(21);
+  CHECK_EQ(table.size(), before);
+  table.Reap(5'000'000'000);
+  CHECK_EQ(table.size(), before - 1);
+}
+
+}  // namespace
+}  // namespace otelprof
+
+int main() {
+  using namespace otelprof;
+  TestContainerIds();
+  TestProcReads();
+  TestMappings();
+  return failures() != 0;
+}

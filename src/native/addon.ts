@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { packageRoot } from '../internal/package-root.ts';
+
+/** What a native call could not do: errno name, the call, and what would help. */
+export class NativeError extends Error {
+  override readonly name = 'NativeError';
+  /** errno name, for example "EPERM", or "" where the failure is not the kernel's. */
+  readonly code: string;
+  readonly syscall: string;
+
+  constructor(message: string, code = '', syscall = '', options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+    this.syscall = syscall;
+  }
+}
+
+type DemangleMode = 'none' | 'simplified' | 'templates' | 'full';
+
+/** What the profiler is told at construction; see native/addon/addon.cc. */
+export interface ProfilerOptions {
+  /** `ebpf` profiles the host; `perf` the user's own processes without privileges. */
+  readonly mode: 'ebpf' | 'perf';
+  readonly samplesPerSecond: number;
+  readonly sendIdleFrames: boolean;
+  readonly sendErrorFrames: boolean;
+  readonly includeEnvVars: readonly string[];
+  /** CPUs to sample; empty = all online ones. */
+  readonly pinCpuIds: readonly number[];
+  readonly verifierLogLevel: number;
+  readonly verboseMode: boolean;
+  readonly noKernelVersionCheck: boolean;
+  readonly demangle: DemangleMode;
+  readonly bpfObjectDir: string;
+  /** Unwind tables in the kernel, evicted by file above this. */
+  readonly maxTableBytes: number;
+}
+
+/** One native profiler: two threads of its own, nothing on the event loop. */
+export interface NativeProfiler {
+  /** Loads and attaches. Throws Error with `code` and `syscall`. */
+  start(): void;
+  /** The block of everything sampled since the last call. */
+  collect(): Promise<ArrayBuffer>;
+  /** Running totals by name. */
+  stats(): Record<string, number>;
+  stop(): Promise<void>;
+}
+
+/** What the addon found out about this host; every field is a fact, `errors` says why one is missing. */
+export interface ProbeFacts {
+  readonly [name: string]: unknown;
+}
+
+export interface NativeAddon {
+  probe(): ProbeFacts;
+  readonly Profiler: new (options: ProfilerOptions) => NativeProfiler;
+}
+
+let loaded: NativeAddon | undefined;
+
+/** Where the eBPF objects are. */
+export function bpfObjectDir(): string {
+  return join(packageRoot(), 'build', 'bpf');
+}
+
+/** Loads the addon once. Throws NativeError that says how to build it where it is missing. */
+export function loadAddon(): NativeAddon {
+  if (loaded !== undefined) return loaded;
+  const path = join(packageRoot(), 'build', 'otelcol_profiles.node');
+  if (!existsSync(path)) {
+    throw new NativeError('the native addon is not built: run "npm run setup"');
+  }
+  try {
+    const module: unknown = createRequire(import.meta.url)(path);
+    if (!isAddon(module))
+      throw new NativeError('the native addon is of another version: run "npm run setup"');
+    loaded = module;
+    return module;
+  } catch (cause) {
+    if (cause instanceof NativeError) throw cause;
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new NativeError(`the native addon cannot be loaded: ${reason}: run "npm run setup"`, '', 'dlopen', {
+      cause,
+    });
+  }
+}
+
+function isAddon(module: unknown): module is NativeAddon {
+  return typeof module === 'object' && module !== null && 'probe' in module && 'Profiler' in module;
+}

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { diagnose, runDoctor } from './doctor.ts';
+import { gatherHostFacts, type HostFacts, type HostReader, kernelAtLeast } from './host-facts.ts';
+
+const GOOD: Readonly<Record<string, string>> = {
+  '/proc/self/status': 'Name:\tnode\nNSpid:\t42\nCapEff:\t000001ffffffffff\n',
+  '/proc/kallsyms': '0000000000000000 A fixed_percpu_data\nffffffff81000000 T _stext\n',
+  '/proc/sys/kernel/perf_event_paranoid': '2\n',
+  '/proc/sys/kernel/unprivileged_bpf_disabled': '2\n',
+  '/proc/self/mounts': 'tracefs /sys/kernel/tracing tracefs rw 0 0\n',
+  '/sys/kernel/security/lockdown': '[none] integrity confidentiality\n',
+  '/sys/kernel/btf/vmlinux': '',
+};
+
+function facts(
+  change: Readonly<Record<string, string | undefined>> = {},
+  over: Partial<HostFacts> = {},
+): HostFacts {
+  const files = { ...GOOD, ...change };
+  const reader: HostReader = { read: (path) => files[path], exists: (path) => files[path] !== undefined };
+  return { ...gatherHostFacts(reader), platform: 'linux', arch: 'x64', kernelRelease: '6.1.0', ...over };
+}
+
+const failing = (host: HostFacts, addonError?: Error): string[] =>
+  diagnose(host, addonError)
+    .filter((c) => c.state !== 'works')
+    .map((c) => c.feature);
+
+describe('the doctor', () => {
+  it('finds nothing wrong with a good host', () => {
+    assert.deepEqual(failing(facts()), []);
+  });
+
+  const cases: readonly (readonly [string, HostFacts, string[]])[] = [
+    ['no BTF', facts({ '/sys/kernel/btf/vmlinux': undefined }), ['BTF']],
+    [
+      'an old kernel',
+      facts({}, { kernelRelease: '5.4.0-1' }),
+      ['kernel 5.10 or newer', 'deep stacks (bpf_loop)'],
+    ],
+    ['a kernel without bpf_loop', facts({}, { kernelRelease: '5.10.0' }), ['deep stacks (bpf_loop)']],
+    [
+      'hidden kernel symbols',
+      facts({ '/proc/kallsyms': '0000000000000000 T _stext\n' }),
+      ['kernel function names'],
+    ],
+    ['no kernel symbols', facts({ '/proc/kallsyms': undefined }), ['kernel function names']],
+    ['no tracefs', facts({ '/proc/self/mounts': '' }), ['tracefs']],
+    [
+      'confidentiality lockdown',
+      facts({ '/sys/kernel/security/lockdown': 'none integrity [confidentiality]' }),
+      ['kernel lockdown'],
+    ],
+    [
+      'a strict perf_event_paranoid',
+      facts({ '/proc/sys/kernel/perf_event_paranoid': '3' }),
+      ["sample this user's processes without privileges"],
+    ],
+    [
+      'a pid namespace',
+      facts({ '/proc/self/status': 'NSpid:\t42\t7\nCapEff:\t000001ffffffffff\n' }),
+      ['host pid namespace'],
+    ],
+    [
+      'no capabilities',
+      facts({ '/proc/self/status': 'NSpid:\t42\nCapEff:\t0000000000000000\n' }),
+      ['load eBPF programs', 'sample every process', "read other processes' mappings and files"],
+    ],
+  ];
+  for (const [name, host, want] of cases) {
+    it(`names what ${name} costs, why, and what fixes it`, () => {
+      assert.deepEqual(failing(host), want);
+      for (const c of diagnose(host, undefined)) {
+        if (c.state !== 'works') assert.ok((c.why ?? '').length > 0 && (c.fix ?? '').length > 0, c.feature);
+      }
+    });
+  }
+
+  it('needs no CAP_SYS_RESOURCE', () => {
+    const host = facts({ '/proc/self/status': 'NSpid:\t42\nCapEff:\t000001fffeffffff\n' });
+    assert.ok(!host.capabilities.has('CAP_SYS_RESOURCE'));
+    assert.deepEqual(failing(host), []);
+  });
+
+  it('says how to build a missing addon', () => {
+    const [addon] = diagnose(facts(), new Error('not built')).filter((c) => c.feature === 'native addon');
+    assert.deepEqual([addon?.state, addon?.why, addon?.fix], ['missing', 'not built', 'npm run setup']);
+  });
+
+  it('reports on this host', async () => {
+    const report = await runDoctor();
+    assert.equal(
+      report.ok,
+      report.checks.every((c) => c.essential !== true || c.state === 'works'),
+    );
+    assert.match(report.text, /kernel 5\.10 or newer/);
+  });
+
+  it('compares kernel versions by number', () => {
+    assert.ok(
+      kernelAtLeast('6.18.44-x', 6, 9) && kernelAtLeast('5.17.0', 5, 17) && !kernelAtLeast('5.9.1', 5, 10),
+    );
+  });
+});
