@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { WireReader } from '../../internal/wire-reader.ts';
+
+/** Scratch for lists of unknown length: grows by doubling, `take` copies out the exact size. */
+export class Int32List {
+  data: Int32Array;
+  length = 0;
+
+  constructor(capacity = 256) {
+    this.data = new Int32Array(capacity);
+  }
+
+  /** Makes room for `n` more, so that a tight loop may write to `data` itself. */
+  reserve(n: number): void {
+    const need = this.length + n;
+    if (need <= this.data.length) return;
+    const grown = new Int32Array(Math.max(need, this.data.length * 2));
+    grown.set(this.data.subarray(0, this.length));
+    this.data = grown;
+  }
+
+  push(value: number): void {
+    if (this.length === this.data.length) this.reserve(1);
+    this.data[this.length++] = value;
+  }
+
+  take(): Int32Array {
+    const out = this.data.slice(0, this.length);
+    this.length = 0;
+    return out;
+  }
+
+  /** Like `take` for the last time: spares the copy where little room is left over. */
+  finish(): Int32Array {
+    return this.length * 4 > this.data.length * 3 ? this.data.subarray(0, this.length) : this.take();
+  }
+}
+
+/** The same for 64-bit bit patterns, given as the halves that a WireReader holds. */
+export class Int64List {
+  #halves = new Uint32Array(512);
+  length = 0;
+
+  reserve(n: number): void {
+    const need = (this.length + n) * 2;
+    if (need <= this.#halves.length) return;
+    const grown = new Uint32Array(Math.max(need, this.#halves.length * 2));
+    grown.set(this.#halves.subarray(0, this.length * 2));
+    this.#halves = grown;
+  }
+
+  push(lo: number, hi: number): void {
+    const at = this.length * 2;
+    if (at === this.#halves.length) this.reserve(1);
+    this.#halves[at] = lo;
+    this.#halves[at + 1] = hi;
+    this.length++;
+  }
+
+  take(): BigUint64Array {
+    const out = new BigUint64Array(this.#halves.slice(0, this.length * 2).buffer);
+    this.length = 0;
+    return out;
+  }
+}
+
+/** A 64-bit column of known length. */
+export class Int64Column {
+  readonly unsigned: BigUint64Array;
+  readonly #halves: Uint32Array;
+
+  constructor(length: number) {
+    this.unsigned = new BigUint64Array(length);
+    this.#halves = new Uint32Array(this.unsigned.buffer);
+  }
+
+  get signed(): BigInt64Array {
+    return new BigInt64Array(this.unsigned.buffer);
+  }
+
+  /** Stores the 64-bit value that the reader read last. */
+  set(row: number, r: WireReader): void {
+    this.#halves[row * 2] = r.lo;
+    this.#halves[row * 2 + 1] = r.hi;
+  }
+}
