@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import { describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { parse } from 'yaml';
+import { BUILD } from './build-info.ts';
+import { runCli } from './cli.ts';
+
+const MAIN = fileURLToPath(new URL('../main.ts', import.meta.url));
+
+const CONFIG = `yaml:
+receivers: {otlp: {protocols: {grpc: {endpoint: "localhost:0"}}}}
+exporters: {otlp_grpc: {endpoint: "localhost:1", headers: {authorization: s3cret}}}
+service:
+  pipelines: {profiles: {receivers: [otlp], exporters: [otlp_grpc]}}
+  telemetry: {metrics: {level: none}}
+`;
+
+interface Outcome {
+  readonly code: number | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+/** Runs a command in this process. */
+async function run(...argv: string[]): Promise<Outcome> {
+  const texts = { out: '', err: '' };
+  const code = await runCli(argv, {
+    stdout: (text) => {
+      texts.out += text;
+    },
+    stderr: (text) => {
+      texts.err += text;
+    },
+    loadFactories: async () => (await import('../distribution.ts')).factories,
+  });
+  return { code, ...texts };
+}
+
+/** Runs the program itself; `texts` fill as it writes. */
+function start(...argv: string[]): {
+  child: ChildProcess;
+  texts: { out: string; err: string };
+  finished: Promise<Outcome>;
+} {
+  const child = spawn(process.execPath, ['--import', 'tsx', MAIN, ...argv], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const texts = { out: '', err: '' };
+  child.stdout.on('data', (chunk: Buffer) => {
+    texts.out += chunk.toString();
+  });
+  child.stderr.on('data', (chunk: Buffer) => {
+    texts.err += chunk.toString();
+  });
+  const finished = once(child, 'close').then(([code]) => ({ code: code as number | null, ...texts }));
+  return { child, texts, finished };
+}
+
+describe('the command line program', () => {
+  it('has the version of its package', async () => {
+    const { version } = JSON.parse(
+      await readFile(new URL('../../package.json', import.meta.url), 'utf8'),
+    ) as { version: string };
+    assert.equal(BUILD.version, version);
+    assert.deepEqual(await run('--version'), {
+      code: 0,
+      out: `otelcol-profiles version ${version}\n`,
+      err: '',
+    });
+  });
+
+  it('shows an example in the help of every command', async () => {
+    const main = await run('--help');
+    assert.match(
+      main.out,
+      /Usage:\n {2}otelcol-profiles \[command\] \[flags\]\n[^]*Examples:\n {2}otelcol-profiles\n/,
+    );
+    const validate = await run('help', 'validate');
+    assert.match(validate.out, /Examples:\n {2}otelcol-profiles validate --config config.yaml\n/);
+    assert.deepEqual([main.code, validate.code], [0, 0]);
+  });
+
+  it('says on stderr what is wrong with the command line', async () => {
+    assert.deepEqual(await run('validate', '--confg=x'), {
+      code: 1,
+      out: '',
+      err: 'Error: unknown flag: --confg — did you mean "--config"?\nRun "otelcol-profiles --help" for usage.\n',
+    });
+  });
+
+  it('starts nothing where the configuration is bad, and prints one line an issue', async () => {
+    const { code, out, err } = await start(
+      '--config',
+      CONFIG,
+      '--set=receivers.otlp.protocol=x',
+      '--set=exporters.nop.y=1',
+    ).finished;
+    assert.deepEqual([code, out], [1, '']);
+    assert.deepEqual(err.split('\n'), [
+      'Error: --set receivers.otlp.protocol:1:1: receivers::otlp: has invalid keys: protocol — did you mean "protocols"?',
+      'Error: --set exporters.nop.y:1:1: exporters::nop: has invalid keys: y',
+      '',
+    ]);
+  });
+
+  it('names the unset variable that a bad value comes from', async () => {
+    const { code, err } = await run(
+      'validate',
+      '--config',
+      CONFIG,
+      '--set=exporters.otlp_grpc.endpoint=${env:OTELCOL_UNSET}',
+    );
+    assert.equal(code, 1);
+    assert.match(
+      err,
+      /^warning: --set [^ ]+: environment variable "OTELCOL_UNSET" is not set [^\n]+\nError: [^\n]+ must not be empty [^\n]+\n$/,
+    );
+  });
+
+  it('validates by building the components', async () => {
+    const { code, out, err } = await run('validate', `--config=${CONFIG}`, '--set=exporters.nop=');
+    assert.deepEqual([code, out], [0, 'configuration is valid: 1 pipeline (profiles)\n']);
+    assert.equal(
+      err,
+      'warning: --set exporters.nop:1:1: exporters::nop: is configured but not used in any pipeline\n',
+    );
+  });
+
+  it('prints the configuration without secrets unless asked', async () => {
+    const hidden = await run('print-config', '--config', CONFIG);
+    assert.equal(parse(hidden.out).exporters.otlp_grpc.headers.authorization, '[REDACTED]');
+    const shown = await run('print-config', '--config', CONFIG, '--mode=unredacted', '--format', 'json');
+    const config = JSON.parse(shown.out) as { exporters: { otlp_grpc: Record<string, unknown> } };
+    assert.deepEqual(config.exporters.otlp_grpc['headers'], { authorization: 's3cret' });
+    assert.equal(config.exporters.otlp_grpc['timeout'], '5s');
+  });
+
+  it('lists its components with their stability for profiles', async () => {
+    const { out } = await run('components');
+    const list = parse(out) as { receivers: { name: string; stability: Record<string, string> }[] };
+    assert.ok(
+      list.receivers.some(({ name, stability }) => name === 'otlp' && stability['profiles'] !== undefined),
+    );
+  });
+
+  it('shows feature gates as the command line sets them', async () => {
+    const { out } = await run('featuregate', '--feature-gates', '-service.profilesSupport');
+    assert.match(out, /^ID +Enabled +Stage +Description\nservice\.profilesSupport +false +beta +/);
+  });
+
+  it('runs until SIGTERM and exits with 0', async () => {
+    const { child, texts, finished } = start('--config', CONFIG);
+    while (!texts.err.includes('Everything is ready')) {
+      await Promise.race([once(child.stderr ?? child, 'data'), finished]);
+      assert.equal(child.exitCode, null, texts.err);
+    }
+    child.kill('SIGTERM');
+    const { code, out } = await finished;
+    assert.deepEqual({ code, out }, { code: 0, out: '' });
+    assert.match(texts.err, /Received signal from OS.*SIGTERM[^]*Shutdown complete\./);
+  });
+});

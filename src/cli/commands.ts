@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Command, Flag } from './command.ts';
+
+const CONFIG_FLAGS: readonly Flag[] = [
+  {
+    name: 'config',
+    value: 'LOCATION',
+    help: 'file, or file:, env:, yaml:, http:, https: location; repeat to merge, later wins',
+  },
+  { name: 'set', value: 'KEY.PATH=VALUE', help: 'one value on top of every --config; repeatable' },
+  {
+    name: 'feature-gates',
+    value: 'LIST',
+    help: 'gates by id, comma-separated: id or +id turns on, -id off; repeatable',
+  },
+];
+
+/** Every command of the program; the first one runs where none is named. */
+export const COMMANDS: readonly Command[] = [
+  {
+    name: 'run',
+    summary: 'Runs the collector until SIGINT or SIGTERM',
+    flags: [...CONFIG_FLAGS, { name: 'version', short: 'v', help: 'print the version' }],
+    examples: [
+      'otelcol-profiles',
+      'otelcol-profiles --config config.yaml',
+      'otelcol-profiles --config config.yaml --set receivers.profiling.samples_per_second=19',
+    ],
+    run: async (invocation) => (await import('./run.ts')).run(invocation),
+  },
+  {
+    name: 'validate',
+    summary: 'Checks a configuration and builds all components, starting none',
+    flags: CONFIG_FLAGS,
+    examples: ['otelcol-profiles validate --config config.yaml'],
+    run: async (invocation) => (await import('./validate.ts')).validate(invocation),
+  },
+  {
+    name: 'components',
+    summary: 'Lists the components of this distribution as YAML',
+    flags: [],
+    examples: ['otelcol-profiles components'],
+    run: async (invocation) => (await import('./components.ts')).components(invocation),
+  },
+  {
+    name: 'print-config',
+    aliases: ['print-initial-config'],
+    summary: 'Prints the configuration as it would run, with every default',
+    flags: [
+      ...CONFIG_FLAGS,
+      {
+        name: 'mode',
+        value: 'MODE',
+        choices: ['redacted', 'unredacted'],
+        help: 'redacted (default) hides secrets, unredacted shows them',
+      },
+      { name: 'format', value: 'FORMAT', choices: ['yaml', 'json'], help: 'yaml (default) or json' },
+    ],
+    examples: ['otelcol-profiles print-config --config config.yaml --format json'],
+    run: async (invocation) => (await import('./print-config.ts')).printConfig(invocation),
+  },
+  {
+    name: 'featuregate',
+    summary: 'Lists feature gates, or describes one',
+    positional: 'ID',
+    flags: [{ name: 'feature-gates', value: 'LIST', help: 'gates to set before listing them' }],
+    examples: ['otelcol-profiles featuregate', 'otelcol-profiles featuregate service.profilesSupport'],
+    run: async (invocation) => (await import('./featuregate.ts')).featuregate(invocation),
+  },
+  {
+    name: 'doctor',
+    summary: 'Says what of this host the profiler can use, and what would help',
+    flags: [],
+    examples: ['sudo otelcol-profiles doctor'],
+    run: async (invocation) => (await import('./doctor.ts')).doctor(invocation),
+  },
+];

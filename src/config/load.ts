@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Factories } from '../component/factory.ts';
+import type { FeatureGates } from '../component/feature-gates.ts';
+import { ConfigError, formatIssue, formatPath, IssueList } from './config-error.ts';
+import { type ConfiguredSet, isMalformed, type Report, readComponents } from './configured-set.ts';
+import type { LoadedConfig } from './loaded-config.ts';
+import { createProviders, type Environment } from './providers.ts';
+import { type ConfigSource, resolveSources } from './resolve.ts';
+import { readService } from './service-reader.ts';
+import type { ServiceConfig } from './service-section.ts';
+import { type MappingNode, placeOf } from './tree.ts';
+
+export interface LoadOptions {
+  readonly factories: Factories;
+  readonly gates: FeatureGates;
+  /** Where `${env:…}` looks; the process's environment if not given. */
+  readonly environment?: Environment;
+}
+
+const SECTIONS = ['receivers', 'processors', 'exporters', 'connectors', 'extensions', 'service'];
+
+/**
+ * Reads, merges, expands and checks a configuration. Rejects with ConfigError that holds everything
+ * found wrong; nothing is created or started.
+ */
+export async function loadConfig(
+  sources: readonly ConfigSource[],
+  options: LoadOptions,
+): Promise<LoadedConfig> {
+  const warnings: string[] = [];
+  const providers = createProviders(options.environment ?? process.env);
+  const tree = await resolveSources(sources, providers, warnings);
+  return readConfig(tree, options, warnings);
+}
+
+function readConfig(tree: MappingNode, { factories, gates }: LoadOptions, warnings: string[]): LoadedConfig {
+  const issues = new IssueList(tree);
+  const report: Report = {
+    issues,
+    warn: (path, message) =>
+      warnings.push(formatIssue({ ...placeOf(tree, path), path: formatPath(path), message })),
+  };
+  for (const key of tree.entries.keys()) {
+    if (!SECTIONS.includes(key)) issues.addUnknownKey([], key, SECTIONS);
+  }
+  const sets = {
+    receivers: readComponents(tree, 'receivers', factories.receivers, report),
+    processors: readComponents(tree, 'processors', factories.processors, report),
+    exporters: readComponents(tree, 'exporters', factories.exporters, report),
+    extensions: readComponents(tree, 'extensions', factories.extensions, report),
+  };
+  readComponents(tree, 'connectors', [], report);
+  for (const kind of ['receiver', 'exporter'] as const) {
+    const isEmpty = sets[`${kind}s`].keys.size === 0 && !isMalformed(tree, [`${kind}s`]);
+    if (isEmpty) issues.add([`${kind}s`], `no ${kind} configuration specified in config`);
+  }
+  const known = {
+    receivers: sets.receivers.keys,
+    processors: sets.processors.keys,
+    exporters: sets.exporters.keys,
+    extensions: sets.extensions.keys,
+  };
+  const read = readService(tree, known, gates, report);
+  const found = issues.sorted;
+  if (found.length > 0 || read === undefined) throw new ConfigError(found, warnings);
+  warnUnused(sets, read.service, report);
+  return {
+    receivers: sets.receivers.components,
+    processors: sets.processors.components,
+    exporters: sets.exporters.components,
+    extensions: sets.extensions.components,
+    service: read.service,
+    effective: ({ redact }) => ({
+      ...Object.fromEntries(Object.entries(sets).map(([name, set]) => [name, set.effective(redact)])),
+      service: read.effective(redact),
+    }),
+    warnings,
+  };
+}
+
+type Sets = Readonly<Record<'receivers' | 'processors' | 'exporters' | 'extensions', ConfiguredSet<unknown>>>;
+
+function warnUnused(sets: Sets, service: ServiceConfig, report: Report): void {
+  const pipelines = [...service.pipelines.values()];
+  for (const section of ['receivers', 'processors', 'exporters', 'extensions'] as const) {
+    const used =
+      section === 'extensions' ? service.extensions : pipelines.flatMap((pipeline) => pipeline[section]);
+    const texts = new Set(used.map((id) => id.text));
+    const where = section === 'extensions' ? 'not listed in service::extensions' : 'not used in any pipeline';
+    for (const [text, { key }] of sets[section].keys) {
+      if (!texts.has(text)) report.warn([section, key], `is configured but ${where}`);
+    }
+  }
+}

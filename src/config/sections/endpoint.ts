@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+import { z } from 'zod';
+import { parseHostPort } from '../../internal/endpoint.ts';
+
+const quote = (text: string): string => JSON.stringify(text);
+
+function checked(check: (text: string) => void) {
+  return z
+    .string({ error: (issue) => (issue.input === undefined ? 'is required (write "host:port")' : undefined) })
+    .superRefine((text, issues) => {
+      try {
+        check(text);
+      } catch (error) {
+        issues.addIssue({ code: 'custom', message: error instanceof Error ? error.message : String(error) });
+      }
+    });
+}
+
+/** A `host:port` to listen on; port 0 lets the system choose. */
+export const listenEndpointSchema = checked((text) => {
+  parseHostPort(text);
+});
+
+/** The `host:port` of a gRPC client endpoint, without http://, https:// or dns: in front. */
+export function grpcAuthority(endpoint: string): string {
+  return endpoint.replace(/^(?:https?:\/\/|dns:(?:\/\/[^/]*\/)?)/, '').replace(/\/$/, '');
+}
+
+/** A gRPC target: `host:port`, with http://, https:// or dns: in front if wished, or `unix:path`. */
+export const grpcEndpointSchema = checked((text) => {
+  if (text === '') throw new Error('must not be empty (write "host:port")');
+  if (/^unix:/.test(text)) return;
+  const { host, port } = parseHostPort(grpcAuthority(text));
+  if (host === '') throw new Error(`missing host in address ${quote(text)}`);
+  if (port === 0) throw new Error(`invalid port 0 in address ${quote(text)}`);
+});
+
+/** A URL of an HTTP server. */
+export const httpUrlSchema = checked((text) => {
+  if (text === '') throw new Error('must not be empty (write "http://host:port")');
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || !/^https?:$/.test(url.protocol)) {
+    throw new Error(`invalid URL ${quote(text)} (write "http://host:port" or "https://host:port")`);
+  }
+});

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+import { z } from 'zod';
+import { authSchema, middlewaresSchema } from './auth.ts';
+import { durationSchema } from './duration.ts';
+import { httpUrlSchema, listenEndpointSchema } from './endpoint.ts';
+import { headersSchema } from './secret.ts';
+import { choice, notActing, section, stringListSchema } from './section.ts';
+import { tlsClientSchema, tlsServerSchema } from './tls.ts';
+
+const BODY_LIMIT_BYTES = 20 * 1024 * 1024;
+
+/** Compressions that act over HTTP here; give a default with `.default('gzip')`. */
+const httpCompressionSchema = choice('none', 'gzip', 'zlib', 'deflate');
+
+/** Keys and defaults of upstream's confighttp client (`timeout` 0 means none), to spread into an exporter's `section({...})`. */
+export const httpClientShape = {
+  endpoint: httpUrlSchema,
+  proxy_url: httpUrlSchema.optional(),
+  tls: tlsClientSchema,
+  read_buffer_size: notActing(z.int().min(0)),
+  write_buffer_size: notActing(z.int().min(0)),
+  timeout: durationSchema().default(0),
+  headers: headersSchema.default({}),
+  auth: authSchema,
+  compression: httpCompressionSchema.default('none'),
+  compression_params: section({ level: z.int().min(-2).max(9).default(-1) }).optional(),
+  max_idle_conns: notActing(z.int().min(0)),
+  max_idle_conns_per_host: notActing(z.int().min(0)),
+  max_conns_per_host: z.int().min(0).default(0),
+  idle_conn_timeout: durationSchema().default(90_000),
+  disable_keep_alives: z.boolean().default(false),
+  http2_read_idle_timeout: notActing(durationSchema()),
+  http2_ping_timeout: notActing(durationSchema()),
+  force_attempt_http2: notActing(z.boolean()),
+  cookies: notActing(section({})),
+  middlewares: middlewaresSchema,
+};
+
+/** Keys of upstream's confighttp server with a component's own default endpoint. */
+export const httpServerShape = (endpoint: string) => ({
+  endpoint: listenEndpointSchema.default(endpoint),
+  transport: z.literal('tcp').default('tcp'),
+  tls: tlsServerSchema.nullish(),
+  cors: section({
+    allowed_origins: stringListSchema.default([]),
+    allowed_headers: stringListSchema.default([]),
+    exposed_headers: stringListSchema.default([]),
+    max_age: z.int().min(0).default(0),
+  }).optional(),
+  auth: authSchema,
+  max_request_body_size: z.int().min(0).default(BODY_LIMIT_BYTES),
+  include_metadata: notActing(z.boolean()),
+  response_headers: headersSchema.default({}),
+  compression_algorithms: z
+    .array(z.enum(['', 'gzip', 'zlib', 'deflate']))
+    .default(['', 'gzip', 'zlib', 'deflate']),
+  read_timeout: durationSchema().default(0),
+  read_header_timeout: durationSchema().default(60_000),
+  write_timeout: durationSchema().default(30_000),
+  idle_timeout: durationSchema().default(60_000),
+  keep_alives_enabled: z.boolean().default(true),
+  middlewares: middlewaresSchema,
+});
+
+/** An HTTP server on localhost:4318. Limits of 0 mean none, except `max_request_body_size` 0: the default of 20 MiB. */
+export const httpServerSchema = section(httpServerShape('localhost:4318'));

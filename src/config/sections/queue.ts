@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+import { z } from 'zod';
+import { durationSchema } from './duration.ts';
+import { notActing, section, stringListSchema } from './section.ts';
+
+const sizerSchema = z.enum(['requests', 'items', 'bytes']);
+
+const batchSchema = section(
+  {
+    flush_timeout: durationSchema().default(200),
+    sizer: z.enum(['items', 'bytes']).optional(),
+    min_size: z.int().min(0).default(8192),
+    max_size: z.int().min(0).default(0),
+    partition: section({ metadata_keys: stringListSchema.default([]) }).optional(),
+  },
+  (batch, issues) => {
+    if (batch.flush_timeout === 0)
+      issues.addIssue({ code: 'custom', path: ['flush_timeout'], message: 'must be positive' });
+    if (batch.max_size > 0 && batch.max_size < batch.min_size) {
+      issues.addIssue({
+        code: 'custom',
+        path: ['max_size'],
+        message: `must be 0 or at least min_size (${batch.min_size}), got ${batch.max_size}`,
+      });
+    }
+  },
+);
+
+/** An exporter's queue in memory: upstream's `sending_queue`. `queue_size` counts in units of `sizer`. */
+export const sendingQueueSchema = section({
+  enabled: z.boolean().default(true),
+  num_consumers: z.int().min(1).max(10_000).default(10),
+  queue_size: z.int().min(1).default(1000),
+  sizer: sizerSchema.default('requests'),
+  block_on_overflow: z.boolean().default(false),
+  wait_for_result: z.boolean().default(false),
+  storage: z
+    .null()
+    .optional()
+    .or(
+      z
+        .string()
+        .refine(() => false, { error: 'is not supported: this distribution has no storage extension' }),
+    ),
+  batch: notActing(batchSchema),
+});
+export type SendingQueueConfig = z.output<typeof sendingQueueSchema>;

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+import { z } from 'zod';
+
+type Check<Shape extends z.ZodRawShape> = (
+  value: z.output<z.ZodObject<Shape, z.core.$strict>>,
+  issues: z.core.$RefinementCtx,
+) => void;
+
+/**
+ * A mapping of the configuration: unknown keys are refused, and an empty section (`key:` without a
+ * value) means "all defaults". As a key of another section it is on when absent; with `.optional()` it
+ * is undefined when absent and on with defaults when empty. `check` sees the whole section.
+ */
+export function section<Shape extends z.ZodRawShape>(shape: Shape, check?: Check<Shape>) {
+  const object = z.strictObject(shape);
+  return z.preprocess((value) => value ?? {}, check === undefined ? object : object.superRefine(check));
+}
+
+const reasons = new WeakMap<z.core.$ZodType, string>();
+
+/**
+ * Marks a key that upstream knows and that has no effect here yet. Loading a configuration that uses it
+ * reports one warning with the key's place; nothing that is merely accepted stays unsaid.
+ */
+export function notActing<Schema extends z.ZodType>(
+  schema: Schema,
+  reason = 'does not act yet',
+): z.ZodOptional<Schema> {
+  const optional = schema.optional();
+  reasons.set(optional, reason);
+  return optional;
+}
+
+/** Why a key has no effect, or undefined where it acts. */
+export function notActingReason(schema: z.core.$ZodType): string | undefined {
+  return reasons.get(schema);
+}
+
+/** A list of texts; one text is split at its commas, as upstream does. */
+export const stringListSchema = z.preprocess(
+  (value) => (typeof value === 'string' ? value.split(',').map((part) => part.trim()) : value),
+  z.array(z.string()),
+);
+
+/** A text out of a few, compared without regard to case; "" counts as the first of them. */
+export function choice<const Values extends readonly [string, ...string[]]>(...values: Values) {
+  return z.preprocess(
+    (value) => (value === '' ? values[0] : typeof value === 'string' ? value.toLowerCase() : value),
+    z.enum(values),
+  );
+}

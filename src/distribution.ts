@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Factories } from './component/factory.ts';
+import { debugExporterFactory } from './exporters/debug/factory.ts';
+import { nopExporterFactory } from './exporters/nop/factory.ts';
+import { otlpGrpcExporterFactory } from './exporters/otlp-grpc/factory.ts';
+import { pyroscopeExporterFactory } from './exporters/pyroscope/factory.ts';
+import { viewerExporterFactory } from './exporters/viewer/factory.ts';
+import { healthCheckExtensionFactory } from './extensions/health-check/factory.ts';
+import { batchProcessorFactory } from './processors/batch/factory.ts';
+import { k8sAttributesProcessorFactory } from './processors/k8s-attributes/factory.ts';
+import { memoryLimiterProcessorFactory } from './processors/memory-limiter/factory.ts';
+import { relabelProcessorFactory } from './processors/relabel/factory.ts';
+import { resourceDetectionProcessorFactory } from './processors/resource-detection/factory.ts';
+import { resourceProcessorFactory } from './processors/resource/factory.ts';
+import { otlpReceiverFactory } from './receivers/otlp/factory.ts';
+import { profilingReceiverFactory } from './receivers/profiling/factory.ts';
+
+/** Every component of this distribution. */
+export const factories: Factories = {
+  receivers: [otlpReceiverFactory, profilingReceiverFactory],
+  processors: [
+    batchProcessorFactory,
+    k8sAttributesProcessorFactory,
+    memoryLimiterProcessorFactory,
+    relabelProcessorFactory,
+    resourceProcessorFactory,
+    resourceDetectionProcessorFactory,
+  ],
+  exporters: [
+    debugExporterFactory,
+    nopExporterFactory,
+    otlpGrpcExporterFactory,
+    pyroscopeExporterFactory,
+    viewerExporterFactory,
+  ],
+  extensions: [healthCheckExtensionFactory],
+};
