@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Host, Receiver, Settings } from '../../component/component.ts';
+import type { ProfilesConsumer } from '../../consumer/consumer.ts';
+import { formatHostPort, isLoopback } from '../../internal/endpoint.ts';
+import type { Config } from './config.ts';
+import { listenGrpc, type RunningServer } from './grpc-server.ts';
+import { listenOtlpHttp } from './http-server.ts';
+import { Intake, type Transport } from './intake.ts';
+
+/** Listens for OTLP requests and answers each when the pipeline took it. */
+export class OtlpReceiver implements Receiver {
+  readonly #settings: Settings;
+  readonly #config: Config;
+  readonly #intake: Intake;
+  readonly #servers: RunningServer[] = [];
+
+  constructor(settings: Settings, config: Config, next: ProfilesConsumer) {
+    this.#settings = settings;
+    this.#config = config;
+    this.#intake = new Intake(settings, next);
+  }
+
+  async start(_host: Host, signal: AbortSignal): Promise<void> {
+    const { grpc, http } = this.#config.protocols;
+    try {
+      if (grpc !== undefined) await this.#listen('grpc', grpc, () => listenGrpc(grpc, this.#intake), signal);
+      if (http !== undefined) {
+        const onError = (error: unknown): void =>
+          this.#settings.logger.error('failed to answer a request', { error });
+        await this.#listen('http', http, () => listenOtlpHttp(http, this.#intake, onError), signal);
+      }
+    } catch (error) {
+      await this.shutdown(AbortSignal.abort());
+      throw error;
+    }
+  }
+
+  async #listen(
+    transport: Transport,
+    config: { readonly tls?: object | null | undefined },
+    listen: () => Promise<RunningServer>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    signal.throwIfAborted();
+    const server = await listen();
+    this.#servers.push(server);
+    const fields = { transport, endpoint: formatHostPort(server.endpoint) };
+    this.#settings.logger.info('OTLP server listens', fields);
+    if (!isLoopback(server.endpoint.host) && (config.tls === undefined || config.tls === null)) {
+      this.#settings.logger.warn('OTLP server can be reached from other hosts without TLS', fields);
+    }
+  }
+
+  async shutdown(deadline: AbortSignal): Promise<void> {
+    await Promise.all(this.#servers.map((server) => server.close(deadline)));
+  }
+}

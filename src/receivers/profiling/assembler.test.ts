@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { readProfileBlock } from '../../native/profile-block.ts';
+import { drawBlock, type DrawnSample } from '../../native/testing/block-writer.ts';
+import { valueToText } from '../../pdata/any-value.ts';
+import { getText } from '../../pdata/attributes.ts';
+import { toFolded } from '../../pdata/folded.ts';
+import type { ProfilesBatch } from '../../pdata/profiles-batch.ts';
+import { listAt } from '../../pdata/tables.ts';
+import { assembleBatch, TRUNCATED_ATTRIBUTE } from './assembler.ts';
+
+const scope = { name: 'test', version: '1', attributes: [], droppedAttributesCount: 0 };
+
+function assemble(samples: readonly DrawnSample[], window?: readonly [bigint, bigint]): ProfilesBatch {
+  const batch = assembleBatch(readProfileBlock(drawBlock(samples, window)), { samplesPerSecond: 97, scope });
+  assert.ok(batch !== undefined);
+  return batch;
+}
+
+function attributesOf(batch: ProfilesBatch, rows: Int32Array): Record<string, string> {
+  return Object.fromEntries(
+    [...rows].map((r) => [batch.dictionary.attributeKey(r), valueToText(batch.dictionary.attributeValue(r))]),
+  );
+}
+
+describe('assembling a batch from a block', () => {
+  it('gives nothing for a block without samples', () => {
+    assert.equal(assembleBatch(readProfileBlock(drawBlock([])), { samplesPerSecond: 97, scope }), undefined);
+  });
+
+  it('makes one resource a process, with the attributes of the eBPF profiler', () => {
+    const batch = assemble([
+      { pid: 7, frames: ['a'], times: [1n], container: 'deadbeef', env: { TEAM: 'core' } },
+      { pid: 9, frames: ['a'], times: [2n] },
+      { pid: 7, frames: ['b'], times: [3n] },
+    ]);
+    assert.equal(batch.resources.length, 2);
+    const attributes = batch.resources[0]?.resource.attributes ?? [];
+    assert.equal(getText(attributes, 'process.pid'), '7');
+    assert.equal(getText(attributes, 'process.executable.path'), '/bin/app');
+    assert.equal(getText(attributes, 'process.executable.name'), 'app');
+    assert.equal(getText(attributes, 'container.id'), 'deadbeef');
+    assert.equal(getText(attributes, 'process.environment_variable.TEAM'), 'core');
+    assert.equal(getText(batch.resources[1]?.resource.attributes ?? [], 'container.id'), undefined);
+  });
+
+  it('sends on-CPU samples as timestamps with the sampling period', () => {
+    const batch = assemble([{ pid: 7, frames: ['leaf', 'main'], times: [1_100n, 1_200n, 1_300n] }]);
+    const [only] = batch.profiles();
+    assert.ok(only !== undefined);
+    const { profile } = only;
+    assert.equal(batch.dictionary.text(profile.sampleType.type), 'samples');
+    assert.equal(batch.dictionary.text(profile.periodType.unit), 'nanoseconds');
+    assert.equal(profile.period, 10_309_278n);
+    assert.equal(profile.samples.values.length, 0);
+    assert.deepEqual([...profile.samples.timestamps], [1_100n, 1_200n, 1_300n]);
+    assert.equal(toFolded(batch), 'main;leaf 3');
+  });
+
+  it('keeps every timestamp inside the profile', () => {
+    const batch = assemble([{ pid: 7, frames: ['a'], times: [900n, 2_500n] }], [1_000n, 2_000n]);
+    const [only] = batch.profiles();
+    assert.ok(only !== undefined);
+    assert.equal(only.profile.timeUnixNano, 900n);
+    assert.ok(only.profile.timeUnixNano + only.profile.durationNano > 2_500n);
+  });
+
+  it('tells thread, CPU and a cut stack on the sample, frame type on the location, build ids on the mapping', () => {
+    const batch = assemble([
+      { pid: 7, tid: 71, cpu: 3, comm: 'worker', flags: 1, frames: ['a'], times: [1n] },
+    ]);
+    const [only] = batch.profiles();
+    assert.ok(only !== undefined);
+    assert.deepEqual(attributesOf(batch, listAt(only.profile.samples.attributes, 0)), {
+      'thread.name': 'worker',
+      'thread.id': '71',
+      'cpu.logical_number': '3',
+      [TRUNCATED_ATTRIBUTE]: 'true',
+    });
+    const { tables } = batch.dictionary;
+    assert.deepEqual(attributesOf(batch, listAt(tables.locations.attributes, 1)), {
+      'profile.frame.type': 'native',
+    });
+    assert.deepEqual(attributesOf(batch, listAt(tables.mappings.attributes, 1)), {
+      'process.executable.build_id.gnu': 'aabbcc',
+      'process.executable.build_id.htlhash': '00ff',
+    });
+  });
+
+  it('puts off-CPU samples into a profile of their own, with a value for each timestamp', () => {
+    const batch = assemble([{ pid: 7, frames: ['a'], kind: 1, times: [1n, 2n], values: [500n, 600n] }]);
+    const [only] = batch.profiles();
+    assert.ok(only !== undefined);
+    assert.equal(batch.dictionary.text(only.profile.sampleType.type), 'off_cpu');
+    assert.deepEqual([...only.profile.samples.values], [500n, 600n]);
+    assert.equal(only.profile.period, 0n);
+  });
+
+  it('leaves strings behind that nothing references', () => {
+    const batch = assemble([{ pid: 7, frames: ['a'], times: [1n], container: 'only-on-the-resource' }]);
+    const { strings } = batch.dictionary.tables;
+    const all = Array.from({ length: strings.length }, (_, i) => batch.dictionary.text(i));
+    assert.ok(!all.includes('only-on-the-resource'));
+    assert.equal(new Set(all).size, all.length);
+    assert.equal(all[0], '');
+  });
+});

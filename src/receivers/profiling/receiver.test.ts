@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: Apache-2.0
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { notices } from '../../component/notices.ts';
+import { FakeClock } from '../../internal/testing/fake-clock.ts';
+import { RecordingConsumer } from '../../internal/testing/recording-consumer.ts';
+import { never, testHost, testSettings, type TestSettings } from '../../internal/testing/settings.ts';
+import {
+  NativeError,
+  type NativeAddon,
+  type NativeProfiler,
+  type ProfilerOptions,
+} from '../../native/addon.ts';
+import { drawBlock } from '../../native/testing/block-writer.ts';
+import { configSchema } from './config.ts';
+import { ProfilingReceiver } from './receiver.ts';
+
+/** An addon whose profiler gives one sample a collect; `refuse` are the modes that cannot start. */
+class FakeAddon implements NativeAddon {
+  readonly made: ProfilerOptions[] = [];
+  stopped = 0;
+  readonly Profiler: NativeAddon['Profiler'];
+
+  constructor(refuse: readonly string[] = []) {
+    const made = (options: ProfilerOptions): void => void this.made.push(options);
+    const stopped = (): void => void this.stopped++;
+    this.Profiler = class implements NativeProfiler {
+      #collected = 0;
+      readonly #mode: string;
+      constructor(options: ProfilerOptions) {
+        made(options);
+        this.#mode = options.mode;
+      }
+      start(): void {
+        if (refuse.includes(this.#mode))
+          throw Object.assign(new Error('operation not permitted'), { code: 'EPERM', syscall: 'bpf' });
+      }
+      async collect(): Promise<ArrayBuffer> {
+        this.#collected++;
+        return drawBlock([{ pid: 7, frames: [`f${this.#collected}`, 'main'], times: [1_500n] }]);
+      }
+      stats(): Record<string, number> {
+        return { samples: this.#collected, drop_ring_full: 3, unwind_error_memory_read: 2, table_bytes: 99 };
+      }
+      async stop(): Promise<void> {
+        stopped();
+      }
+    };
+  }
+
+  probe(): Record<string, unknown> {
+    return {};
+  }
+}
+
+interface Bench {
+  readonly clock: FakeClock;
+  readonly sink: RecordingConsumer;
+  readonly settings: TestSettings;
+  readonly receiver: ProfilingReceiver;
+}
+
+function bench(addon: NativeAddon | Error, config: Record<string, unknown> = {}): Bench {
+  const clock = new FakeClock();
+  const sink = new RecordingConsumer();
+  const settings = testSettings('profiling');
+  const load = (): NativeAddon => {
+    if (addon instanceof Error) throw addon;
+    return addon;
+  };
+  const receiver = new ProfilingReceiver(settings, configSchema.parse(config), sink, { clock, load });
+  return { clock, sink, settings, receiver };
+}
+
+describe('the profiling receiver', () => {
+  it('reports one second after the start and then once an interval', async () => {
+    const { clock, sink, receiver } = bench(new FakeAddon(), { reporter_interval: '5s', reporter_jitter: 0 });
+    await receiver.start(testHost(), never());
+    await clock.advance(999);
+    assert.equal(sink.batches.length, 0);
+    await clock.advance(1);
+    assert.equal(sink.batches.length, 1);
+    await clock.advance(5000);
+    assert.equal(sink.batches.length, 2);
+    assert.equal(sink.folded, 'main;f1 1\nmain;f2 1');
+    await receiver.shutdown(never());
+  });
+
+  it('keeps each interval within the jitter', async () => {
+    const { clock, receiver } = bench(new FakeAddon(), {
+      reporter_interval: '10s',
+      reporter_jitter: 0.5,
+      monitor_interval: '1h',
+    });
+    await receiver.start(testHost(), never());
+    await clock.advance(1000);
+    for (let i = 0; i < 20; i++) {
+      const [next = 0] = clock.pending;
+      assert.ok(next >= 5000 && next <= 15_000, `next report in ${next} ms`);
+      await clock.advance(next);
+    }
+    await receiver.shutdown(never());
+  });
+
+  it('delivers what was sampled since the last report when it shuts down, and stops the profiler', async () => {
+    const addon = new FakeAddon();
+    const { sink, receiver } = bench(addon);
+    await receiver.start(testHost(), never());
+    await receiver.shutdown(never());
+    assert.equal(sink.sampleCount, 1);
+    assert.equal(addon.stopped, 1);
+    await receiver.shutdown(never());
+    assert.equal(addon.stopped, 1);
+  });
+
+  it('gives the native profiler what the configuration says', async () => {
+    const addon = new FakeAddon();
+    const { receiver } = bench(addon, {
+      samples_per_second: 49,
+      send_idle_frames: true,
+      send_error_frames: true,
+      include_env_vars: 'A, B',
+      pin_cpu_ids: '0',
+      bpf_verifier_log_level: 1,
+      verbose_mode: true,
+      no_kernel_version_check: true,
+    });
+    await receiver.start(testHost(), never());
+    const [options] = addon.made;
+    assert.ok(options !== undefined);
+    const { mode, samplesPerSecond, sendIdleFrames, sendErrorFrames, includeEnvVars, pinCpuIds } = options;
+    assert.deepEqual(
+      { mode, samplesPerSecond, sendIdleFrames, sendErrorFrames, includeEnvVars, pinCpuIds },
+      {
+        mode: 'ebpf',
+        samplesPerSecond: 49,
+        sendIdleFrames: true,
+        sendErrorFrames: true,
+        includeEnvVars: ['A', 'B'],
+        pinCpuIds: [0],
+      },
+    );
+    assert.deepEqual(
+      [options.verifierLogLevel, options.verboseMode, options.noKernelVersionCheck],
+      [1, true, true],
+    );
+    await receiver.shutdown(never());
+  });
+
+  it('fails to start where eBPF is refused and errors propagate', async () => {
+    const { receiver } = bench(new FakeAddon(['ebpf']));
+    await assert.rejects(receiver.start(testHost(), never()), (error: Error) => {
+      assert.ok(error instanceof NativeError);
+      assert.equal(error.code, 'EPERM');
+      assert.match(error.message, /the eBPF profiler cannot start: operation not permitted/);
+      return true;
+    });
+    await receiver.shutdown(never());
+  });
+
+  it('falls back to perf events, and says so where a user looks', async () => {
+    const addon = new FakeAddon(['ebpf']);
+    const { clock, sink, settings, receiver } = bench(addon, { error_mode: 'IGNORE' });
+    await receiver.start(testHost(), never());
+    assert.deepEqual(
+      addon.made.map((o) => o.mode),
+      ['ebpf', 'perf'],
+    );
+    assert.match(
+      notices.list().find((n) => n.key === 'profiling')?.text ?? '',
+      /not privileged.*operation not permitted/,
+    );
+    assert.ok(settings.logger.messages('warn').includes('ebpf profiling is not possible'));
+    await clock.advance(1000);
+    assert.equal(sink.batches.length, 1);
+    await receiver.shutdown(never());
+    assert.equal(
+      notices.list().find((n) => n.key === 'profiling'),
+      undefined,
+    );
+  });
+
+  it('profiles the collector itself where the kernel refuses everything', async () => {
+    const { sink, settings, receiver } = bench(new NativeError('the native addon is not built'), {
+      error_mode: 'ignore',
+      samples_per_second: 1000,
+    });
+    await receiver.start(testHost(), never());
+    assert.equal(settings.meter.value('receiver_profiling_mode', { mode: 'self' }), 1);
+    const until = performance.now() + 60;
+    while (performance.now() < until) Math.sqrt(until);
+    await receiver.shutdown(never());
+    const [batch] = sink.batches;
+    assert.ok(batch !== undefined);
+    assert.ok(batch.eventCount >= 5, `${batch.eventCount} samples of 60 ms at 1000 Hz`);
+    assert.match(sink.folded, /receiver\.test|Test\.run|processTicksAndRejections|anonymous/);
+  });
+
+  it('counts what the next consumer refuses, and goes on', async () => {
+    const { clock, sink, settings, receiver } = bench(new FakeAddon(), {
+      reporter_interval: '5s',
+      reporter_jitter: 0,
+    });
+    sink.failWith(new Error('full'));
+    await receiver.start(testHost(), never());
+    await clock.advance(1000);
+    sink.failWith(undefined);
+    await clock.advance(5000);
+    await receiver.shutdown(never());
+    const samples = (outcome: string): number =>
+      settings.meter.value('receiver_profiling_samples', { outcome });
+    assert.deepEqual([samples('taken'), samples('delivered'), samples('refused')], [3, 2, 1]);
+    assert.deepEqual(settings.logger.messages('error'), ['samples were not delivered']);
+    await receiver.shutdown(never());
+  });
+
+  it('reads the native figures once a monitor interval', async () => {
+    const { clock, settings, receiver } = bench(new FakeAddon(), {
+      reporter_interval: '1s',
+      reporter_jitter: 0,
+      monitor_interval: '10500ms',
+    });
+    await receiver.start(testHost(), never());
+    await clock.advance(10_499);
+    assert.equal(settings.meter.value('receiver_profiling_samples', { outcome: 'taken' }), 0);
+    await clock.advance(1);
+    assert.equal(settings.meter.value('receiver_profiling_samples', { outcome: 'taken' }), 10);
+    assert.equal(settings.meter.value('receiver_profiling_samples_dropped', { reason: 'ring_full' }), 3);
+    assert.equal(settings.meter.value('receiver_profiling_unwind_errors', { reason: 'memory_read' }), 2);
+    assert.equal(settings.meter.value('receiver_profiling_native_gauge', { name: 'table_bytes' }), 99);
+    await receiver.shutdown(never());
+  });
+
+  it('logs the native figures once a monitor interval in verbose mode', async () => {
+    const { clock, settings, receiver } = bench(new FakeAddon(), {
+      verbose_mode: true,
+      monitor_interval: '10s',
+    });
+    await receiver.start(testHost(), never());
+    await clock.advance(10_000);
+    const logged = settings.logger.entries.filter((e) => e.message === 'native profiler');
+    assert.deepEqual(
+      logged.map((e) => e.fields['table_bytes']),
+      [99, 99],
+    );
+    await receiver.shutdown(never());
+  });
+
+  it('names in one WARN the keys that are set and do not act', async () => {
+    const { settings, receiver } = bench(new FakeAddon(), {
+      off_cpu_threshold: 0.1,
+      interpreters: { python: { disabled: true } },
+    });
+    await receiver.start(testHost(), never());
+    const warned = settings.logger.entries.filter((e) => e.message === 'keys are set that do not act yet');
+    assert.deepEqual(
+      warned.map((e) => e.fields['keys']),
+      [['interpreters', 'off_cpu_threshold']],
+    );
+    await receiver.shutdown(never());
+  });
+});
+
+describe('the configuration of the profiling receiver', () => {
+  const defaults = configSchema.parse(null);
+
+  it('takes an empty section for all defaults', () => {
+    assert.equal(defaults.samples_per_second, 20);
+    assert.equal(defaults.reporter_interval, 5000);
+    assert.equal(defaults.error_mode, 'propagate');
+  });
+
+  const bad: readonly (readonly [string, unknown, RegExp])[] = [
+    ['samples_per_second', 0, /invalid sampling frequency/],
+    ['reporter_interval', '0s', /must be positive/],
+    ['reporter_interval', 5, /missing unit/],
+    ['reporter_jitter', 1.5, /<=1/],
+    ['monitor_interval', '-1s', /must not be negative/],
+    ['error_mode', 'panic', /propagate/],
+    ['bpf_verifier_log_level', 3, /<=2/],
+    ['pin_cpu_ids', '0-', /is no CPU or range/],
+    ['pin_cpu_ids', '4090-4095', /is online/],
+    ['frame_cache_size', 10, />=1024/],
+    ['probabilistic_interval', '10s', /between 1m and 5m/],
+    ['probabilistic_threshold', 0, />=1/],
+    ['off_cpu_threshold', 2, /<=1/],
+    ['map_scale_factor', 9, /<=8/],
+    ['probes', [{ type: 'tracepoint', symbol: 'x' }], /kprobe/],
+    ['probes', [{ type: 'kprobe', mode: 'uprobe', symbol: 'malloc' }], /needs a target/],
+    ['samples_per_seconds', 97, /samples_per_seconds/],
+  ];
+  for (const [key, value, want] of bad) {
+    it(`refuses ${key}: ${JSON.stringify(value)}`, () => {
+      const result = configSchema.safeParse({ [key]: value });
+      assert.ok(!result.success);
+      assert.match(result.error.issues.map((i) => JSON.stringify(i)).join(), want);
+    });
+  }
+});

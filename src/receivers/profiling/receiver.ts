@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Host, Receiver, Settings } from '../../component/component.ts';
+import { notices } from '../../component/notices.ts';
+import type { ProfilesConsumer } from '../../consumer/consumer.ts';
+import { type Clock, repeat, sleep, systemClock, type Timer } from '../../internal/clock.ts';
+import type { NativeAddon } from '../../native/addon.ts';
+import { loadAddon } from '../../native/addon.ts';
+import { remedyFor } from '../../native/doctor.ts';
+import type { Scope } from '../../pdata/profiles-batch.ts';
+import { type Config, inactiveKeys } from './config.ts';
+import { observeStats, type ProfilingTotals } from './stats.ts';
+import { openSource, type OpenedSource, type ProfileSource } from './source.ts';
+
+/** The first report comes this soon after the start, however long the interval: people wait for it. */
+const FIRST_REPORT_MS = 1000;
+
+export interface ProfilingDependencies {
+  readonly clock?: Clock;
+  readonly load?: () => NativeAddon;
+}
+
+/** Samples the host and hands on one batch an interval; see README.md for how it degrades. */
+export class ProfilingReceiver implements Receiver {
+  readonly #settings: Settings;
+  readonly #config: Config;
+  readonly #next: ProfilesConsumer;
+  readonly #clock: Clock;
+  readonly #load: () => NativeAddon;
+  readonly #stopping = new AbortController();
+  #source: ProfileSource | undefined;
+  #loop: Promise<void> = Promise.resolve();
+  #monitor: Timer | undefined;
+  #delivered = 0;
+  #refused = 0;
+  /** As of the last monitor interval, all figures at one moment, so that they add up. */
+  #totals: ProfilingTotals = { native: {}, delivered: 0, refused: 0 };
+
+  constructor(
+    settings: Settings,
+    config: Config,
+    next: ProfilesConsumer,
+    dependencies: ProfilingDependencies = {},
+  ) {
+    this.#settings = settings;
+    this.#config = config;
+    this.#next = next;
+    this.#clock = dependencies.clock ?? systemClock;
+    this.#load = dependencies.load ?? loadAddon;
+  }
+
+  async start(_host: Host, _signal: AbortSignal): Promise<void> {
+    const { logger, build } = this.#settings;
+    const inactive = inactiveKeys(this.#config);
+    if (inactive.length > 0) logger.warn('keys are set that do not act yet', { keys: inactive });
+    const scope: Scope = {
+      name: 'otelcol-profiles/profiling',
+      version: build.version,
+      attributes: [],
+      droppedAttributesCount: 0,
+    };
+    const opened = await openSource(this.#config, scope, this.#config.error_mode === 'ignore', this.#load);
+    this.#source = opened.source;
+    this.#announce(opened);
+    observeStats(this.#settings.meter, opened.source.mode, () => this.#totals);
+    this.#readTotals(opened.source);
+    this.#monitor = repeat(this.#clock, this.#config.monitor_interval, () => this.#readTotals(opened.source));
+    this.#loop = this.#report(opened.source);
+  }
+
+  #announce({ source, refused }: OpenedSource): void {
+    const { logger } = this.#settings;
+    for (const { mode, error } of refused) {
+      logger.warn(`${mode} profiling is not possible`, { error, remedy: remedyFor(error) });
+    }
+    const samplesPerSecond = this.#config.samples_per_second;
+    const why = refused.map(({ error }) => `${error.message}${suffixed(remedyFor(error))}`).join('; ');
+    if (source.mode === 'ebpf') {
+      logger.info('profiling every process of this host', { samples_per_second: samplesPerSecond });
+      notices.delete('profiling');
+    } else if (source.mode === 'perf') {
+      logger.warn("profiling this user's processes only", { samples_per_second: samplesPerSecond });
+      notices.set('profiling', `not privileged: only this user's processes are profiled (${why})`);
+    } else {
+      logger.warn('profiling this collector only', { samples_per_second: samplesPerSecond });
+      notices.set('profiling', `the kernel refuses profiling: only the collector itself is shown (${why})`);
+    }
+  }
+
+  #readTotals(source: ProfileSource): void {
+    this.#totals = { native: source.stats(), delivered: this.#delivered, refused: this.#refused };
+    if (this.#config.verbose_mode) this.#settings.logger.info('native profiler', this.#totals.native);
+  }
+
+  async #report(source: ProfileSource): Promise<void> {
+    const { signal } = this.#stopping;
+    let delayMs = Math.min(FIRST_REPORT_MS, this.#config.reporter_interval);
+    for (;;) {
+      try {
+        await sleep(this.#clock, delayMs, signal);
+      } catch {
+        // Shutdown takes the last report itself.
+        return;
+      }
+      await this.#deliver(source, signal);
+      const jitter = 1 + this.#config.reporter_jitter * (2 * Math.random() - 1);
+      delayMs = Math.max(1, this.#config.reporter_interval * jitter);
+    }
+  }
+
+  async #deliver(source: ProfileSource, signal: AbortSignal): Promise<void> {
+    let events = 0;
+    try {
+      const batch = await source.collect();
+      if (batch === undefined) return;
+      events = batch.eventCount;
+      await this.#next.consumeProfiles(batch, signal);
+      this.#delivered += events;
+    } catch (error) {
+      this.#refused += events;
+      this.#settings.logger.error('samples were not delivered', { dropped_samples: events, error });
+    }
+  }
+
+  async shutdown(deadline: AbortSignal): Promise<void> {
+    this.#monitor?.cancel();
+    this.#stopping.abort();
+    await this.#loop;
+    const source = this.#source;
+    this.#source = undefined;
+    if (source === undefined) return;
+    await this.#deliver(source, deadline);
+    this.#readTotals(source);
+    await source.stop();
+    notices.delete('profiling');
+  }
+}
+
+function suffixed(remedy: string | undefined): string {
+  return remedy === undefined ? '' : `: ${remedy}`;
+}
