@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+import { Agent, type Dispatcher, errors, request } from 'undici';
+import { type Clock, systemClock } from '../../internal/clock.ts';
+import type { ApiConnection } from './connection.ts';
+import { asObject, type JsonObject, listAt, numberAt, objectAt, textAt } from './json.ts';
+import { readLines } from './lines.ts';
+import { RateLimiter } from './rate-limiter.ts';
+
+/** The API server answered with a status that is no success. */
+export class KubernetesApiError extends Error {
+  override readonly name = 'KubernetesApiError';
+  readonly status: number;
+  readonly reason: string;
+
+  constructor(status: number, reason: string, message: string) {
+    super(message);
+    this.status = status;
+    this.reason = reason;
+  }
+}
+
+/** True for "410 Gone": the version asked for is too old, list again. */
+export function isExpired(error: unknown): boolean {
+  return error instanceof KubernetesApiError && (error.status === 410 || error.reason === 'Expired');
+}
+
+/** Objects of one kind, as narrow as they are needed. */
+export interface ResourceQuery {
+  /** As `/api/v1/pods` or `/apis/apps/v1/namespaces/shop/replicasets`. */
+  readonly path: string;
+  readonly labelSelector?: string;
+  readonly fieldSelector?: string;
+  /** Ask for metadata alone; saves the server and us the rest. */
+  readonly metadataOnly?: boolean;
+}
+
+export interface WatchEvent {
+  readonly type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK';
+  readonly object: JsonObject;
+}
+
+export interface ApiClientOptions {
+  readonly connection: ApiConnection;
+  readonly userAgent: string;
+  readonly perSecond: number;
+  readonly burst: number;
+  readonly clock?: Clock;
+  /** A watch on which nothing came for so long is taken for dead. Servers send a bookmark a minute. */
+  readonly idleTimeoutMs?: number;
+}
+
+/** Objects a page: a page is parsed in one go, so it bounds how long the event loop stands still. */
+const PAGE_SIZE = 200;
+const MAX_PAGE_BYTES = 64 * 1024 * 1024;
+const MAX_EVENT_BYTES = 8 * 1024 * 1024;
+const MAX_ERROR_BYTES = 64 * 1024;
+const HEADERS_TIMEOUT_MS = 30_000;
+const DEFAULT_IDLE_TIMEOUT_MS = 150_000;
+/** The server ends a watch after so long; client-go picks between five and ten minutes. */
+const WATCH_MIN_SECONDS = 300;
+
+/** Lists and watches objects. Nothing is kept; `close` ends its connections. */
+export class KubernetesApiClient {
+  readonly #connection: ApiConnection;
+  readonly #userAgent: string;
+  readonly #agent: Agent;
+  readonly #limiter: RateLimiter;
+  readonly #idleTimeoutMs: number;
+
+  constructor(options: ApiClientOptions) {
+    this.#connection = options.connection;
+    this.#userAgent = options.userAgent;
+    this.#agent = new Agent({ connect: { ...options.connection.tls } });
+    this.#limiter = new RateLimiter(options.perSecond, options.burst, options.clock ?? systemClock);
+    this.#idleTimeoutMs = options.idleTimeoutMs ?? DEFAULT_IDLE_TIMEOUT_MS;
+  }
+
+  /**
+   * Gives every object to `each` and resolves to the version from which to watch. With `fromCache` the
+   * server may answer from memory with what it last saw, whole; otherwise it pages consistently.
+   */
+  async list(
+    query: ResourceQuery,
+    fromCache: boolean,
+    each: (object: JsonObject) => void,
+    signal: AbortSignal,
+  ): Promise<string> {
+    const accept = query.metadataOnly === true ? 'PartialObjectMetadataList' : undefined;
+    let version = '';
+    let next = '';
+    do {
+      const parameters: Record<string, string> = { limit: String(PAGE_SIZE) };
+      if (next !== '') parameters.continue = next;
+      else if (fromCache) parameters.resourceVersion = '0';
+      const body = await this.#get(query, parameters, accept, HEADERS_TIMEOUT_MS, signal);
+      const page = asObject(JSON.parse(await readText(body, MAX_PAGE_BYTES)));
+      for (const item of listAt(page, 'items')) each(item);
+      const metadata = objectAt(page, 'metadata');
+      version = textAt(metadata, 'resourceVersion');
+      next = textAt(metadata, 'continue');
+    } while (next !== '');
+    return version;
+  }
+
+  /** Changes after `resourceVersion` until the server ends the watch or goes silent. Throws KubernetesApiError, also for an ERROR event. */
+  async *watch(
+    query: ResourceQuery,
+    resourceVersion: string,
+    signal: AbortSignal,
+  ): AsyncGenerator<WatchEvent> {
+    const parameters = {
+      watch: 'true',
+      allowWatchBookmarks: 'true',
+      resourceVersion,
+      timeoutSeconds: String(WATCH_MIN_SECONDS + Math.floor(Math.random() * WATCH_MIN_SECONDS)),
+    };
+    const accept = query.metadataOnly === true ? 'PartialObjectMetadata' : undefined;
+    const body = await this.#get(query, parameters, accept, this.#idleTimeoutMs, signal);
+    try {
+      for await (const line of readLines(body, MAX_EVENT_BYTES)) {
+        const event = readEvent(line);
+        if (event !== undefined) yield event;
+      }
+    } catch (error) {
+      if (!(error instanceof errors.BodyTimeoutError)) throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#agent.destroy();
+  }
+
+  async #get(
+    query: ResourceQuery,
+    parameters: Readonly<Record<string, string>>,
+    partial: string | undefined,
+    bodyTimeoutMs: number,
+    signal: AbortSignal,
+  ): Promise<Dispatcher.ResponseData['body']> {
+    await this.#limiter.take(signal);
+    const search = new URLSearchParams(parameters);
+    if (query.labelSelector !== undefined) search.set('labelSelector', query.labelSelector);
+    if (query.fieldSelector !== undefined) search.set('fieldSelector', query.fieldSelector);
+    const token = await this.#connection.token?.token();
+    const { statusCode, body } = await request(
+      `${this.#connection.baseUrl}${query.path}?${search.toString()}`,
+      {
+        dispatcher: this.#agent,
+        signal,
+        headersTimeout: HEADERS_TIMEOUT_MS,
+        bodyTimeout: bodyTimeoutMs,
+        headers: {
+          accept:
+            partial === undefined
+              ? 'application/json'
+              : `application/json;as=${partial};g=meta.k8s.io;v=v1,application/json`,
+          'user-agent': this.#userAgent,
+          ...(token !== undefined && { authorization: `Bearer ${token}` }),
+        },
+      },
+    );
+    if (statusCode === 200) return body;
+    if (statusCode === 401) this.#connection.token?.invalidate();
+    throw await refusal(statusCode, body, query.path);
+  }
+}
+
+function readEvent(line: string): WatchEvent | undefined {
+  const event = asObject(JSON.parse(line));
+  const type = textAt(event, 'type');
+  const object = objectAt(event, 'object');
+  if (type === 'ERROR') throw errorOf(numberAt(object, 'code'), object, 'watch failed');
+  const known = type === 'ADDED' || type === 'MODIFIED' || type === 'DELETED' || type === 'BOOKMARK';
+  return known ? { type, object } : undefined;
+}
+
+async function refusal(
+  status: number,
+  body: Dispatcher.ResponseData['body'],
+  path: string,
+): Promise<KubernetesApiError> {
+  let answer: JsonObject = {};
+  try {
+    answer = asObject(JSON.parse(await readText(body, MAX_ERROR_BYTES)));
+  } catch {
+    // Proxies in between answer in HTML; the status says enough.
+    answer = {};
+  }
+  return errorOf(status, answer, `GET ${path} answered ${status}`);
+}
+
+function errorOf(status: number, answer: JsonObject, fallback: string): KubernetesApiError {
+  return new KubernetesApiError(status, textAt(answer, 'reason'), textAt(answer, 'message') || fallback);
+}
+
+async function readText(body: Dispatcher.ResponseData['body'], maxBytes: number): Promise<string> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of body as AsyncIterable<Buffer>) {
+    length += chunk.length;
+    if (length > maxBytes) throw new Error(`answer is larger than ${maxBytes} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+import { z } from 'zod';
+import { durationSchema } from '../../config/sections/duration.ts';
+import { notActing, section } from '../../config/sections/section.ts';
+
+const NO_METADATA = 'does not act: client metadata does not reach processors here';
+
+export const configSchema = section(
+  {
+    send_batch_size: z.int().min(0).default(8_192),
+    timeout: durationSchema().default(200),
+    send_batch_max_size: z.int().min(0).default(0),
+    metadata_keys: notActing(z.array(z.string()), NO_METADATA),
+    metadata_cardinality_limit: notActing(z.int().min(0), NO_METADATA),
+  },
+  ({ send_batch_size, send_batch_max_size }, issues) => {
+    if (send_batch_max_size === 0 || send_batch_max_size >= send_batch_size) return;
+    issues.addIssue({
+      code: 'custom',
+      path: ['send_batch_max_size'],
+      message: 'send_batch_max_size must be greater or equal to send_batch_size',
+    });
+  },
+);
+export type Config = z.output<typeof configSchema>;

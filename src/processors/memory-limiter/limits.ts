@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Config } from './config.ts';
+
+const MIB = 1024 * 1024;
+
+/** Bytes. Data is refused from `soft` on; from `hard` on memory is won back with more force. */
+export interface Limits {
+  readonly soft: number;
+  readonly hard: number;
+}
+
+/** MiB values win over percentages of `totalBytes`; a spike limit of 0 means a fifth of the hard limit. */
+export function limitsFrom(config: Config, totalBytes: number): Limits {
+  const { limit_mib, spike_limit_mib, limit_percentage, spike_limit_percentage } = config;
+  const [hard, spike] =
+    limit_mib > 0
+      ? [limit_mib * MIB, spike_limit_mib * MIB]
+      : [(limit_percentage / 100) * totalBytes, (spike_limit_percentage / 100) * totalBytes];
+  return { hard, soft: hard - (spike > 0 ? spike : hard / 5) };
+}

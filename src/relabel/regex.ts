@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+import { type Groups, Re2 } from '../internal/re2.ts';
+
+/** Matches remembered per expression; label values repeat with every batch. */
+const MEMO_ENTRIES = 256;
+/** Longer texts are not kept. */
+const MEMO_TEXT_LENGTH = 512;
+
+/** What the expression comes down to where it needs no automaton: `text`, `text.*`, `text(.*)` … */
+interface Simple {
+  readonly prefix: string;
+  readonly rest: 'none' | 'any' | 'some';
+  readonly captures: boolean;
+}
+
+/** The regular expression of a relabel rule: it must match the whole text, newlines included. */
+export class RelabelRegex {
+  readonly source: string;
+  readonly #re2: Re2;
+  readonly #simple: Simple | undefined;
+  readonly #memo = new Map<string, Groups | false>();
+
+  /** Throws Error with Go's wording where `source` is no RE2 expression. */
+  constructor(source: string) {
+    this.source = source;
+    this.#re2 = new Re2(source, { anchored: true });
+    this.#simple = simplify(source);
+  }
+
+  test(text: string): boolean {
+    return this.match(text) !== undefined;
+  }
+
+  match(text: string): Groups | undefined {
+    if (this.#simple !== undefined) return matchSimple(this.#simple, text);
+    const known = this.#memo.get(text);
+    if (known !== undefined) return known === false ? undefined : known;
+    const groups = this.#re2.match(text);
+    if (text.length <= MEMO_TEXT_LENGTH) {
+      if (this.#memo.size >= MEMO_ENTRIES) this.#memo.clear();
+      this.#memo.set(text, groups ?? false);
+    }
+    return groups;
+  }
+
+  expand(template: string, groups: Groups): string {
+    return template.includes('$') ? this.#re2.expand(template, groups) : template;
+  }
+}
+
+const SIMPLE = /^\^?([^\\.+*?()|[\]{}^$]*)(\.[*+]|\(\.[*+]\))?\$?$/;
+
+function simplify(source: string): Simple | undefined {
+  const parts = SIMPLE.exec(source);
+  if (parts === null) return undefined;
+  const tail = parts[2] ?? '';
+  const rest = tail === '' ? 'none' : tail.includes('*') ? 'any' : 'some';
+  return { prefix: parts[1] ?? '', rest, captures: tail.startsWith('(') };
+}
+
+function matchSimple({ prefix, rest, captures }: Simple, text: string): Groups | undefined {
+  if (rest === 'none') return text === prefix ? [text] : undefined;
+  if (!text.startsWith(prefix) || (rest === 'some' && text.length === prefix.length)) return undefined;
+  return captures ? [text, text.slice(prefix.length)] : [text];
+}
