@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+import { z } from 'zod';
+import { sendingQueueSchema } from '../../config/sections/queue.ts';
+import { choice, section } from '../../config/sections/section.ts';
+
+export const schema = section({
+  /** How much is written of each batch. */
+  verbosity: choice('basic', 'normal', 'detailed').default('basic'),
+  /** Batches written in full each second … */
+  sampling_initial: z.int().min(0).default(2),
+  /** … and of those after them every n-th; 0: none. */
+  sampling_thereafter: z.int().min(0).default(1),
+  /** Write through the collector's own log; else bare text to `output_paths`. */
+  use_internal_logger: z.boolean().default(true),
+  /** `stdout`, `stderr` or paths of files that are appended to. */
+  output_paths: z.array(z.string().min(1)).min(1).default(['stdout']),
+  sending_queue: sendingQueueSchema.optional(),
+});
+export type Config = z.output<typeof schema>;

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { stringValue } from '../../pdata/any-value.ts';
+import { batchFromFolded, toFolded } from '../../pdata/folded.ts';
+import type { Profile, ProfilesBatch } from '../../pdata/profiles-batch.ts';
+import { mostTelling, sampleLabelFilter, serviceName, toPyroscope, truncateUtf8 } from './pyroscope-rules.ts';
+import { TimeSlots } from './time-slots.ts';
+
+const shape = (batch: ProfilesBatch, timeSlots = new TimeSlots()): ProfilesBatch =>
+  toPyroscope(batch, { keepSampleAttribute: () => true, timeSlots }).batch;
+
+const only = (batch: ProfilesBatch): Profile => {
+  const [found] = [...batch.profiles()];
+  assert.ok(found);
+  return found.profile;
+};
+
+describe('profiles for Pyroscope', () => {
+  it('keep a period, and get their sample type as period type where they have none', () => {
+    const kept = only(shape(batchFromFolded('a 1')));
+    assert.equal(kept.period, 10_000_000n);
+    const bare = shape(
+      batchFromFolded('a 1', { sampleType: ['events', 'count'], periodType: ['', ''], period: 0n }),
+    );
+    assert.deepEqual([bare.dictionary.text(only(bare).periodType.type), only(bare).period], ['events', 1n]);
+  });
+
+  it('leave off-CPU time without a period, as the server asks', () => {
+    const off = { sampleType: ['off_cpu', 'nanoseconds'], periodType: ['', ''], period: 0n } as const;
+    assert.equal(only(shape(batchFromFolded('a 1', off))).period, 0n);
+  });
+
+  it('keep stacks and values', () => {
+    const batch = batchFromFolded('main;a 1\nmain;b 2');
+    assert.equal(toFolded(shape(batch)), toFolded(batch));
+  });
+
+  it('have one time each in a series, and keep theirs in different ones', () => {
+    const slots = new TimeSlots();
+    const times = ['x', 'x', 'y'].map(
+      (name) =>
+        only(shape(batchFromFolded('a 1', { attributes: { 'service.name': name } }), slots)).timeUnixNano,
+    );
+    const [first = 0n] = times;
+    assert.deepEqual(times, [first, first + 1n, first]);
+  });
+});
+
+describe('labels for Pyroscope', () => {
+  it('cut text between characters', () => {
+    assert.equal(truncateUtf8('aüü', 4), 'aü');
+    assert.equal(truncateUtf8('aü', 3), 'aü');
+  });
+
+  it('leave out threads and CPUs unless they are asked for', () => {
+    assert.deepEqual(['thread.id', 'thread.name'].map(sampleLabelFilter(undefined)), [false, true]);
+    assert.deepEqual(['thread.id', 'thread.name', 'span_id'].map(sampleLabelFilter(['thread.id'])), [
+      true,
+      false,
+      true,
+    ]);
+  });
+
+  it('never give up the name of the service', () => {
+    const attributes = ['os.type', 'k8s.pod.name', 'service.name'].map((key) => ({
+      key,
+      value: stringValue(key),
+    }));
+    assert.deepEqual(
+      mostTelling(attributes, 1).map((a) => a.key),
+      ['service.name'],
+    );
+    assert.deepEqual(
+      mostTelling(attributes, 2).map((a) => a.key),
+      ['k8s.pod.name', 'service.name'],
+    );
+    assert.equal(serviceName([]), 'unknown_service');
+  });
+});

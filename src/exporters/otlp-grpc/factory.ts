@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+import { exporterFactory } from '../../component/factory.ts';
+import { type Config, schema } from './config.ts';
+import { createOtlpGrpcExporter } from './exporter.ts';
+
+export const otlpGrpcExporterFactory = exporterFactory<Config>({
+  type: 'otlp_grpc',
+  aliases: ['otlp'],
+  stability: 'beta',
+  schema,
+  create: (settings, config) => createOtlpGrpcExporter(settings, config),
+});

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+import { z } from 'zod';
+import { durationSchema } from '../../config/sections/duration.ts';
+import { httpUrlSchema } from '../../config/sections/endpoint.ts';
+import { sendingQueueSchema } from '../../config/sections/queue.ts';
+import { retryOnFailureSchema } from '../../config/sections/retry.ts';
+import { headersSchema, secretSchema } from '../../config/sections/secret.ts';
+import { section } from '../../config/sections/section.ts';
+import { tlsClientSchema } from '../../config/sections/tls.ts';
+
+const basicAuthSchema = section(
+  {
+    username: z.string().min(1),
+    password: secretSchema.optional(),
+    password_file: z.string().min(1).optional(),
+  },
+  ({ password, password_file }, issues) => {
+    if ((password === undefined) === (password_file === undefined)) {
+      issues.addIssue({ code: 'custom', message: 'give either password or password_file' });
+    }
+  },
+);
+
+const authorizationSchema = section(
+  {
+    type: z.string().min(1).default('Bearer'),
+    credentials: secretSchema.optional(),
+    credentials_file: z.string().min(1).optional(),
+  },
+  ({ credentials, credentials_file }, issues) => {
+    if ((credentials === undefined) === (credentials_file === undefined)) {
+      issues.addIssue({ code: 'custom', message: 'give either credentials or credentials_file' });
+    }
+  },
+);
+
+/** Pyroscope takes these characters in a tenant. */
+const TENANT = /^(?!\.{1,2}$)[0-9a-zA-Z!\-_.*'()]{1,150}$/;
+
+export const schema = section(
+  {
+    /** Base URL of the server; `/push.v1.PusherService/Push` is added. */
+    endpoint: httpUrlSchema.default('http://localhost:4040'),
+    tenant_id: z
+      .string()
+      .regex(TENANT, { error: "must be 1 to 150 of the characters 0-9 a-z A-Z ! - _ . * ' ( )" })
+      .optional(),
+    /** Labels of every profile; they replace labels of the same name. */
+    external_labels: z.record(z.string().min(1), z.string()).default({}),
+    /** "underscore": k8s_pod_name, which Grafana's label list shows; "dotted": k8s.pod.name. */
+    label_names: z.enum(['underscore', 'dotted']).default('underscore'),
+    /** Sample attributes that become labels. Unset: all but thread.id and cpu.logical_number. */
+    sample_labels: z.array(z.string().min(1)).optional(),
+    /** Names frames without a function `binary+0xaddress`; without a name the server hides them. */
+    synthesize_names: z.boolean().default(true),
+    /** Of gzip, 1 (fast) to 9 (small). */
+    compression_level: z.int().min(1).max(9).default(6),
+    headers: headersSchema.default({}),
+    basic_auth: basicAuthSchema.optional(),
+    bearer_token: secretSchema.optional(),
+    bearer_token_file: z.string().min(1).optional(),
+    authorization: authorizationSchema.optional(),
+    tls: tlsClientSchema,
+    proxy_url: httpUrlSchema.optional(),
+    timeout: durationSchema().default(10_000),
+    sending_queue: sendingQueueSchema,
+    retry_on_failure: retryOnFailureSchema,
+  },
+  (config, issues) => {
+    const ways = ['basic_auth', 'bearer_token', 'bearer_token_file', 'authorization'] as const;
+    const used = ways.filter((key) => config[key] !== undefined);
+    if (used.length > 1) {
+      issues.addIssue({
+        code: 'custom',
+        message: `at most one of ${ways.join(', ')} may be set, got ${used.join(' and ')}`,
+      });
+    }
+  },
+);
+export type Config = z.output<typeof schema>;

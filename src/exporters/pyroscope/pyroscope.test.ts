@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { testComponentContract } from '../../internal/testing/component-contract.ts';
+import { stringValue } from '../../pdata/any-value.ts';
+import { pyroscopeExporterFactory } from './factory.ts';
+import { retryAfterToMs } from './push-client.ts';
+import { packRequests } from './push-series.ts';
+import { labelName, seriesLabels } from './series-labels.ts';
+
+testComponentContract(pyroscopeExporterFactory, { endpoint: 'http://localhost:1' });
+
+describe('labels of a series', () => {
+  const report = () => ({ droppedLabels: 0, truncatedLabels: 0 });
+  const attribute = (key: string, value: string) => ({ key, value: stringValue(value) });
+
+  it('have names that Pyroscope and Grafana take', () => {
+    assert.equal(labelName('k8s.pod.name', 'underscore'), 'k8s_pod_name');
+    assert.equal(labelName('k8s.pod.name', 'dotted'), 'k8s.pod.name');
+    assert.equal(labelName('a-b ü/1', 'dotted'), 'a_b___1');
+    assert.equal(labelName('1x', 'underscore'), '_1x');
+  });
+
+  it('fall back to the executable for the service', () => {
+    const options = { style: 'underscore', external: {}, reserved: 0 } as const;
+    const labels = seriesLabels(
+      'process_cpu',
+      [attribute('process.executable.name', 'nginx')],
+      options,
+      report(),
+    );
+    assert.deepEqual(labels, [
+      { name: '__delta__', value: 'false' },
+      { name: '__name__', value: 'process_cpu' },
+      { name: 'process_executable_name', value: 'nginx' },
+      { name: 'service_name', value: 'nginx' },
+    ]);
+  });
+
+  it('keep what tells most of the service when there are too many', () => {
+    const noise = Array.from({ length: 40 }, (_, i) => attribute(`os.noise${i}`, 'x'));
+    const attributes = [
+      ...noise,
+      attribute('k8s.namespace.name', 'prod'),
+      attribute('deployment.environment', 'eu'),
+    ];
+    const counted = report();
+    const labels = seriesLabels('x', attributes, { style: 'dotted', external: {}, reserved: 3 }, counted);
+    const names = labels.map((l) => l.name);
+    assert.ok(names.includes('k8s.namespace.name') && names.includes('deployment.environment'));
+    assert.equal(labels.length, 25);
+    assert.equal(counted.droppedLabels, 20);
+  });
+});
+
+describe('requests', () => {
+  it('hold as many series as fit', () => {
+    const series = [3, 3, 3, 9, 1].map((n) => ({ labels: [], pprof: new Uint8Array(n), samples: 1 }));
+    assert.deepEqual(
+      packRequests(series, 7).map((r) => r.map((s) => s.pprof.length)),
+      [[3, 3], [3], [9], [1]],
+    );
+  });
+
+  it('understand both forms of Retry-After', () => {
+    const now = Date.parse('2024-05-01T10:00:00Z');
+    assert.equal(retryAfterToMs('120', now), 120_000);
+    assert.equal(retryAfterToMs('Wed, 01 May 2024 10:00:05 GMT', now), 5_000);
+    assert.equal(retryAfterToMs('Wed, 01 May 2024 09:00:05 GMT', now), 0);
+    assert.equal(retryAfterToMs('soon', now), undefined);
+    assert.equal(retryAfterToMs(undefined, now), undefined);
+  });
+});
