@@ -109,22 +109,27 @@ export async function startWorkloads(workloads: readonly Workload[] = WORKLOADS)
   const dir = mkdtempSync(join(tmpdir(), 'otelcol-profiles-e2e-'));
   mkdirSync(join(dir, 'cwd'));
   const children: ChildProcess[] = [];
-  const byPid = new Map<number, Workload>();
-  for (const workload of workloads) {
-    const [command, ...args] = workload.command(dir);
-    const child = spawn(command, args, { stdio: 'ignore', cwd: join(dir, 'cwd') });
-    children.push(child);
-    await new Promise<void>((resolve, reject) => {
-      child.once('spawn', resolve);
-      child.once('error', reject);
-    });
-    byPid.set(child.pid ?? 0, workload);
-  }
-  return {
-    byPid,
-    stop() {
-      for (const child of children) child.kill('SIGKILL');
-      rmSync(dir, { recursive: true, force: true });
-    },
+  const stop = (): void => {
+    for (const child of children) child.kill('SIGKILL');
+    rmSync(dir, { recursive: true, force: true });
   };
+  const byPid = new Map<number, Workload>();
+  try {
+    const commands = workloads.map((workload) => ({ workload, command: workload.command(dir) }));
+    for (const { workload, command } of commands) {
+      const [program, ...args] = command;
+      const child = spawn(program, args, { stdio: 'ignore', cwd: join(dir, 'cwd') });
+      children.push(child);
+      await new Promise<void>((resolve, reject) => {
+        child.once('spawn', resolve);
+        child.once('error', reject);
+      });
+      byPid.set(child.pid ?? 0, workload);
+    }
+  } catch (error) {
+    // A child left behind would keep the test from ending.
+    stop();
+    throw error;
+  }
+  return { byPid, stop };
 }

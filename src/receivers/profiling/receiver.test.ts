@@ -73,10 +73,10 @@ function bench(addon: NativeAddon | Error, config: Record<string, unknown> = {})
 }
 
 describe('the profiling receiver', () => {
-  it('reports one second after the start and then once an interval', async () => {
+  it('reports half a second after the start and then once an interval', async () => {
     const { clock, sink, receiver } = bench(new FakeAddon(), { reporter_interval: '5s', reporter_jitter: 0 });
     await receiver.start(testHost(), never());
-    await clock.advance(999);
+    await clock.advance(499);
     assert.equal(sink.batches.length, 0);
     await clock.advance(1);
     assert.equal(sink.batches.length, 1);
@@ -93,7 +93,7 @@ describe('the profiling receiver', () => {
       monitor_interval: '1h',
     });
     await receiver.start(testHost(), never());
-    await clock.advance(1000);
+    await clock.advance(500);
     for (let i = 0; i < 20; i++) {
       const [next = 0] = clock.pending;
       assert.ok(next >= 5000 && next <= 15_000, `next report in ${next} ms`);
@@ -203,7 +203,7 @@ describe('the profiling receiver', () => {
     });
     sink.failWith(new Error('full'));
     await receiver.start(testHost(), never());
-    await clock.advance(1000);
+    await clock.advance(500);
     sink.failWith(undefined);
     await clock.advance(5000);
     await receiver.shutdown(never());
@@ -218,10 +218,10 @@ describe('the profiling receiver', () => {
     const { clock, settings, receiver } = bench(new FakeAddon(), {
       reporter_interval: '1s',
       reporter_jitter: 0,
-      monitor_interval: '10500ms',
+      monitor_interval: '10100ms',
     });
     await receiver.start(testHost(), never());
-    await clock.advance(10_499);
+    await clock.advance(10_099);
     assert.equal(settings.meter.value('receiver_profiling_samples', { outcome: 'taken' }), 0);
     await clock.advance(1);
     assert.equal(settings.meter.value('receiver_profiling_samples', { outcome: 'taken' }), 10);

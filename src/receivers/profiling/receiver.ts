@@ -12,7 +12,7 @@ import { observeStats, type ProfilingTotals } from './stats.ts';
 import { openSource, type OpenedSource, type ProfileSource } from './source.ts';
 
 /** The first report comes this soon after the start, however long the interval: people wait for it. */
-const FIRST_REPORT_MS = 1000;
+const FIRST_REPORT_MS = 500;
 
 export interface ProfilingDependencies {
   readonly clock?: Clock;
@@ -73,7 +73,10 @@ export class ProfilingReceiver implements Receiver {
       logger.warn(`${mode} profiling is not possible`, { error, remedy: remedyFor(error) });
     }
     const samplesPerSecond = this.#config.samples_per_second;
-    const why = refused.map(({ error }) => `${error.message}${suffixed(remedyFor(error))}`).join('; ');
+    // The first line says it; what libbpf adds below is in the log.
+    const why = refused
+      .map(({ error }) => `${error.message.split('\n', 1).join()}${suffixed(remedyFor(error))}`)
+      .join('; ');
     if (source.mode === 'ebpf') {
       logger.info('profiling every process of this host', { samples_per_second: samplesPerSecond });
       notices.delete('profiling');
