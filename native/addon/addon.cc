@@ -110,7 +110,6 @@ std::string ReadOptions(Napi::Object object, Options* out) {
   reader.Read("includeEnvVars", &out->includeEnvVars);
   reader.Read("pinCpuIds", &out->pinCpuIds);
   reader.Read("verifierLogLevel", &out->verifierLogLevel, 0, 7);
-  reader.Read("verboseMode", &out->verboseMode);
   reader.Read("bpfObjectDir", &out->bpfObjectDir);
   reader.Read("maxTableBytes", &out->maxTableBytes, 1 << 20, 1e12);
   reader.Read("noKernelVersionCheck", &out->noKernelVersionCheck);

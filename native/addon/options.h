@@ -17,7 +17,6 @@ struct Options {
   bool sendIdleFrames = false;
   bool sendErrorFrames = false;
   bool noKernelVersionCheck = false;
-  bool verboseMode = false;
   uint32_t verifierLogLevel = 0;
   uint64_t maxTableBytes = 64u << 20;
   std::vector<std::string> includeEnvVars;

@@ -31,7 +31,6 @@ export interface ProfilerOptions {
   /** CPUs to sample; empty = all online ones. */
   readonly pinCpuIds: readonly number[];
   readonly verifierLogLevel: number;
-  readonly verboseMode: boolean;
   readonly noKernelVersionCheck: boolean;
   readonly demangle: DemangleMode;
   readonly bpfObjectDir: string;

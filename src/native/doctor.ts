@@ -63,11 +63,6 @@ export function diagnose(host: HostFacts, addonError: Error | undefined): Check[
       why: kernel,
       fix: 'boot a kernel of 5.10 or newer',
     }),
-    check('deep stacks (bpf_loop)', kernelAtLeast(host.kernelRelease, 5, 17), {
-      state: 'limited',
-      why: `${kernel}: user stacks are cut at 128 frames, and say so`,
-      fix: 'boot a kernel of 5.17 or newer',
-    }),
     check('BTF', host.btf, {
       state: 'missing',
       essential: true,

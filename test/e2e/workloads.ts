@@ -14,12 +14,15 @@ export interface Workload {
   readonly chain: readonly RegExp[];
   /** What the outermost frame of a complete stack is called. */
   readonly root: RegExp;
-  /** Share of frames that must have a name; below 1 where a stripped library is on every stack. */
+  /** Share of frames that must have a name, those of stripped libraries aside. */
   readonly named: number;
   command(dir: string): readonly [string, ...string[]];
 }
 
-const NATIVE_ROOT = /^(_start|_{0,2}clone3?|start_thread)$/;
+/** Distributions strip the C library; its thread start and other local functions then have no names. */
+export const STRIPPED_LIBRARY =
+  /^(libc|libstdc\+\+|libm|libpthread|libgcc_s|ld-linux[^+]*)\.so[^+]*\+0x[0-9a-f]+$/;
+const NATIVE_ROOT = /^(_start|_{0,2}clone3?|start_thread|libc\.so\.6\+0x[0-9a-f]+)$/;
 
 function build(command: string, args: readonly string[], env: Readonly<Record<string, string>> = {}): void {
   execFileSync(command, args, { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, ...env } });
@@ -41,7 +44,7 @@ export const WORKLOADS: readonly Workload[] = [
     name: 'cpp',
     chain: [/^shop::Counter<int>::run\(int\)$/],
     root: NATIVE_ROOT,
-    named: 0.8,
+    named: 0.98,
     command(dir) {
       const out = join(dir, 'burn-cpp');
       build('g++', [
@@ -93,7 +96,8 @@ export const WORKLOADS: readonly Workload[] = [
     name: 'python',
     chain: [/^(Py_BytesMain|Py_RunMain|pymain_.*)$/, /PyEval/],
     root: NATIVE_ROOT,
-    named: 0.98,
+    // Debian's interpreter exports some of its functions and has no other symbols.
+    named: 0.5,
     command: () => ['python3', join(SOURCES, 'burn.py')],
   },
 ];

@@ -122,7 +122,6 @@ describe('the profiling receiver', () => {
       include_env_vars: 'A, B',
       pin_cpu_ids: '0',
       bpf_verifier_log_level: 1,
-      verbose_mode: true,
       no_kernel_version_check: true,
     });
     await receiver.start(testHost(), never());
@@ -140,10 +139,7 @@ describe('the profiling receiver', () => {
         pinCpuIds: [0],
       },
     );
-    assert.deepEqual(
-      [options.verifierLogLevel, options.verboseMode, options.noKernelVersionCheck],
-      [1, true, true],
-    );
+    assert.deepEqual([options.verifierLogLevel, options.noKernelVersionCheck], [1, true]);
     await receiver.shutdown(never());
   });
 

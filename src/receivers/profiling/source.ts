@@ -90,7 +90,6 @@ function openNative(addon: NativeAddon, mode: 'ebpf' | 'perf', config: Config, s
     includeEnvVars: envVarNames(config.include_env_vars),
     pinCpuIds: parseCpuList(config.pin_cpu_ids),
     verifierLogLevel: config.bpf_verifier_log_level,
-    verboseMode: config.verbose_mode,
     noKernelVersionCheck: config.no_kernel_version_check,
     demangle: 'full',
     bpfObjectDir: bpfObjectDir(),
