@@ -1,23 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { notices } from '../../src/component/notices.ts';
 import { viewerSchema } from '../../src/exporters/viewer/config.ts';
 import { ViewerExporter } from '../../src/exporters/viewer/exporter.ts';
 import { packageRoot } from '../../src/internal/package-root.ts';
 import { never, testHost, testSettings } from '../../src/internal/testing/settings.ts';
 import { batchFromFolded } from '../../src/pdata/folded.ts';
+import { ARTIFACTS, launchBrowser, WITHOUT_CHROMIUM } from './launch.ts';
 import { shopBatch } from './shop.ts';
-
-const CHROMIUM = '/usr/bin/chromium';
-const ARGS = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run'];
-const QUIET = ['--disable-background-networking', '--disable-component-update', '--disable-sync'];
-const ARTIFACTS = join(packageRoot(), 'test', 'artifacts');
 
 // Source text for the page: its types (DOM) are not those of this process.
 const COUNT_COLOURS = `(selector) => {
@@ -34,22 +29,18 @@ const COUNT_COLOURS = `(selector) => {
 
 const NEXT_FRAME = 'new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))';
 
-const isThere = existsSync(CHROMIUM);
-if (!isThere) console.error(`no ${CHROMIUM}: the page is not tested; apt-get install chromium`);
-
-describe('viewer page', { skip: isThere ? false : 'chromium is not installed' }, () => {
+describe('viewer page', { skip: WITHOUT_CHROMIUM }, () => {
   let browser: Browser;
   const exporters: ViewerExporter[] = [];
   const complaints: string[] = [];
 
   before(async () => {
-    execFileSync(process.execPath, [join(packageRoot(), 'scripts', 'build-web.mjs')], { stdio: 'pipe' });
     mkdirSync(ARTIFACTS, { recursive: true });
-    browser = await chromium.launch({ executablePath: CHROMIUM, args: [...ARGS, ...QUIET] });
+    browser = await launchBrowser();
   });
 
   after(async () => {
-    await browser.close();
+    await browser?.close();
   });
 
   afterEach(async () => {

@@ -14,6 +14,7 @@ import type { ProfilesBatch, ResourceProfiles } from '../../src/pdata/profiles-b
 import { listAt } from '../../src/pdata/tables.ts';
 import { configSchema } from '../../src/receivers/profiling/config.ts';
 import { openSource } from '../../src/receivers/profiling/source.ts';
+import { WITHOUT_ROOT } from '../left-out.ts';
 import { WORKLOADS } from './workloads.ts';
 
 const SOURCES = join(packageRoot(), 'test', 'e2e', 'workloads');
@@ -70,7 +71,7 @@ function cgroupRoot(): string {
   return root;
 }
 
-describe('the options of the profiler, on this host', { timeout: 120_000 }, () => {
+describe('the options of the profiler, on this host', { timeout: 120_000, skip: WITHOUT_ROOT }, () => {
   const dir = mkdtempSync(join(tmpdir(), 'otelcol-profiles-options-'));
   const children: ChildProcess[] = [];
   let burn = '';

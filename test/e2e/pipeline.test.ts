@@ -13,6 +13,7 @@ import { packageRoot } from '../../src/internal/package-root.ts';
 import { type FakePyroscope, startFakePyroscope } from '../integration/fake-pyroscope.ts';
 import { profcheck } from '../integration/profcheck.ts';
 import { pythonEnv } from '../integration/python-env.ts';
+import { WITHOUT_ROOT } from '../left-out.ts';
 import { type Running, startWorkloads, WORKLOADS } from './workloads.ts';
 
 interface SinkReport {
@@ -88,7 +89,7 @@ service:
 `;
 }
 
-describe('the built program on this host', { timeout: 180_000 }, () => {
+describe('the built program on this host', { timeout: 180_000, skip: WITHOUT_ROOT }, () => {
   const dir = mkdtempSync(join(tmpdir(), 'otelcol-profiles-pipeline-'));
   const reports: SinkReport[] = [];
   let sink: ChildProcess;

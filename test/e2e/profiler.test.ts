@@ -7,6 +7,7 @@ import { stackNames } from '../../src/pdata/folded.ts';
 import type { ProfilesBatch } from '../../src/pdata/profiles-batch.ts';
 import { configSchema } from '../../src/receivers/profiling/config.ts';
 import { openSource, type ProfileSource } from '../../src/receivers/profiling/source.ts';
+import { WITHOUT_ROOT } from '../left-out.ts';
 import { type Running, startWorkloads, STRIPPED_LIBRARY, WORKLOADS } from './workloads.ts';
 
 const HZ = 499;
@@ -39,7 +40,7 @@ function seenByPid(batches: readonly ProfilesBatch[]): Map<number, Seen> {
 const share = (seen: Seen, holds: (names: readonly string[]) => boolean): number =>
   seen.stacks.filter((s) => holds(s.names)).reduce((n, s) => n + s.events, 0) / seen.events;
 
-describe('profiling real programs with eBPF', { timeout: 180_000 }, () => {
+describe('profiling real programs with eBPF', { timeout: 180_000, skip: WITHOUT_ROOT }, () => {
   let running: Running;
   let source: ProfileSource;
   let seen = new Map<number, Seen>();
