@@ -137,8 +137,9 @@ std::shared_ptr<ProfiledFile> FileTable::ById(uint32_t id) const {
 void FileTable::Forget(uint64_t idleSinceNs, const std::function<void(uint32_t id)>& onForgotten) {
   for (auto place = byPlace_.begin(); place != byPlace_.end();) {
     std::erase_if(place->second, [&](const Known& known) {
+      // What could not be read is tried again: the memory of it must not grow with the host's files.
+      if (!known.file) return true;
       // Held by byId_ and by this list only: no mapping, no window, no job.
-      if (!known.file) return false;
       if (known.file.use_count() > 2 || known.file->lastUsedNs.load() >= idleSinceNs) return false;
       onForgotten(known.file->id());
       byId_.erase(known.file->id());
