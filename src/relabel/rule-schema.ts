@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { z } from 'zod';
-import { compileRule, type Rule } from './rule.ts';
+import { RelabelRegex } from './regex.ts';
+import { compileRule, parseAction, type Rule } from './rule.ts';
 
 /** A YAML scalar that Prometheus reads as text: `replacement: 1` is "1", an empty `regex:` is "". */
 const textSchema = z.preprocess(
@@ -23,10 +24,31 @@ export const relabelRuleSchema = z
     action: textSchema.optional().describe('default "replace"'),
   })
   .transform((options, issues): Rule => {
+    const report = (error: unknown, path: string[]): void =>
+      issues.addIssue({
+        code: 'custom',
+        path,
+        message: error instanceof Error ? error.message : String(error),
+      });
+    // Each of these can be wrong by itself, and is told at its own place.
+    const parts = {
+      action: () => parseAction(options.action ?? 'replace'),
+      regex: () => new RelabelRegex(options.regex ?? ''),
+    };
+    const wrong = Object.entries(parts).filter(([key, parse]) => {
+      try {
+        parse();
+        return false;
+      } catch (error) {
+        report(error, [key]);
+        return true;
+      }
+    });
+    if (wrong.length > 0) return z.NEVER;
     try {
       return compileRule(options);
     } catch (error) {
-      issues.addIssue({ code: 'custom', message: error instanceof Error ? error.message : String(error) });
+      report(error, []);
       return z.NEVER;
     }
   });

@@ -77,7 +77,8 @@ export function compileRule(options: RuleOptions): Rule {
   return rule;
 }
 
-function parseAction(text: string): RelabelAction {
+/** Throws Error where `text` is no action. */
+export function parseAction(text: string): RelabelAction {
   if (text === '') throw new Error('relabel action cannot be empty');
   const action = RELABEL_ACTIONS.find((a) => a === text.toLowerCase());
   if (action === undefined) {
