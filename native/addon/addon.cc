@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <malloc.h>
 #include <napi.h>
 
 #include <algorithm>
@@ -208,7 +209,19 @@ class ProfilerWrap : public Napi::ObjectWrap<ProfilerWrap> {
   std::shared_ptr<Profiler> profiler_;
 };
 
+/// Compiling tables and indexing symbols frees tens of megabytes at a time. glibc by default keeps what it has
+/// once mapped and freed (its threshold grows to 32 MiB) and gives every thread an arena of its own; a fixed
+/// threshold hands such blocks back to the kernel. Musl has neither.
+void KeepHeapSmall() {
+#ifdef __GLIBC__
+  mallopt(M_MMAP_THRESHOLD, 1 << 20);
+  mallopt(M_TRIM_THRESHOLD, 2 << 20);
+  mallopt(M_ARENA_MAX, 2);
+#endif
+}
+
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
+  KeepHeapSmall();
   exports.Set("probe", Napi::Function::New(env, Probe, "probe"));
   exports.Set("Profiler", ProfilerWrap::Class(env));
   return exports;

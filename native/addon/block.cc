@@ -11,7 +11,7 @@
 namespace otelprof {
 namespace {
 
-constexpr size_t kMaxCachedNames = 200'000;
+constexpr size_t kMaxCachedNames = 16384;
 // kallsyms costs tens of ms; a missed address (new module, new eBPF program) may ask for it again.
 constexpr uint64_t kKernelReloadNs = 60'000'000'000;
 constexpr uint64_t kPageMask = 4095;
