@@ -119,7 +119,10 @@ describe('the options of the profiler, on this host', { timeout: 120_000, skip: 
   it('samples the idle task only when asked', async () => {
     const idle = (batch: ProfilesBatch): boolean => ofPid(batch, 0) !== undefined;
     assert.equal(idle(await record({}, 1000)), false);
-    assert.equal(idle(await record({ send_idle_frames: true }, 1000)), true);
+    // A CPU must be idle for a moment; other tests may keep them all busy for a while.
+    let seen = false;
+    for (let i = 0; i < 10 && !seen; i++) seen = idle(await record({ send_idle_frames: true }, 1000));
+    assert.ok(seen);
   });
 
   it('ends a stack that it cannot unwind with an abort marker, when asked', async () => {
