@@ -362,9 +362,9 @@ Profiler::NamedCounters Profiler::CountAll() const {
   add("process_syncs", snapshot_.tracking.syncs);
   add("process_sync_failures", snapshot_.tracking.syncFailures);
   add("mappings_used", snapshot_.mappingsUsed);
-  add("drop_mapping_table_full", snapshot_.mappingsFull);
-  add("drop_process_table_full", snapshot_.processUpdateErrors);
-  add("drop_mappings_over_limit", snapshot_.tracking.mappingsOverLimit);
+  add("mapping_table_full", snapshot_.mappingsFull);
+  add("process_table_full", snapshot_.processUpdateErrors);
+  add("mappings_over_limit", snapshot_.tracking.mappingsOverLimit);
   add("drop_window_full", snapshot_.droppedWindowFull);
   add("drop_malformed_record", snapshot_.droppedMalformed);
   return out;
