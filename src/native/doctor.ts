@@ -12,6 +12,8 @@ export interface Check {
   readonly fix?: string;
   /** Without it the host cannot be profiled with eBPF. */
   readonly essential?: boolean;
+  /** Nothing here needs it: reported, not warned about. */
+  readonly optional?: boolean;
 }
 
 export interface DoctorReport {
@@ -104,6 +106,7 @@ export function diagnose(host: HostFacts, addonError: Error | undefined): Check[
     lockdownCheck(host),
     check('tracefs', host.tracefs, {
       state: 'limited',
+      optional: true,
       why: 'not mounted; nothing here needs it',
       fix: 'mount -t tracefs nodev /sys/kernel/tracing',
     }),
@@ -162,6 +165,11 @@ export async function runDoctor(): Promise<DoctorReport> {
     ? 'the host can be profiled with eBPF'
     : 'the host cannot be profiled with eBPF as it is';
   return { text: `${lines.join('\n')}\n\n${verdict}`, checks, ok };
+}
+
+/** What works only in part on this host although the profiler runs; the same checks as the doctor's. */
+export function limitations(): readonly Check[] {
+  return diagnose(gatherHostFacts(), undefined).filter((c) => c.state === 'limited' && c.optional !== true);
 }
 
 /** The line that fixes a native failure on this host, where one is known. */

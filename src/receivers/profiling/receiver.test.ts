@@ -11,6 +11,7 @@ import {
   type NativeProfiler,
   type ProfilerOptions,
 } from '../../native/addon.ts';
+import type { Check } from '../../native/doctor.ts';
 import { drawBlock } from '../../native/testing/block-writer.ts';
 import { configSchema } from './config.ts';
 import { ProfilingReceiver } from './receiver.ts';
@@ -60,7 +61,11 @@ interface Bench {
   readonly receiver: ProfilingReceiver;
 }
 
-function bench(addon: NativeAddon | Error, config: Record<string, unknown> = {}): Bench {
+function bench(
+  addon: NativeAddon | Error,
+  config: Record<string, unknown> = {},
+  limited: readonly Check[] = [],
+): Bench {
   const clock = new FakeClock();
   const sink = new RecordingConsumer();
   const settings = testSettings('profiling');
@@ -68,7 +73,11 @@ function bench(addon: NativeAddon | Error, config: Record<string, unknown> = {})
     if (addon instanceof Error) throw addon;
     return addon;
   };
-  const receiver = new ProfilingReceiver(settings, configSchema.parse(config), sink, { clock, load });
+  const receiver = new ProfilingReceiver(settings, configSchema.parse(config), sink, {
+    clock,
+    load,
+    limitations: () => limited,
+  });
   return { clock, sink, settings, receiver };
 }
 
@@ -151,6 +160,23 @@ describe('the profiling receiver', () => {
       assert.match(error.message, /the eBPF profiler cannot start: operation not permitted/);
       return true;
     });
+    await receiver.shutdown(never());
+  });
+
+  it('warns of what this host allows only in part, with the line that fixes it', async () => {
+    const check: Check = {
+      feature: 'kernel function names',
+      state: 'limited',
+      why: 'hidden',
+      fix: 'sysctl x',
+    };
+    const { settings, receiver } = bench(new FakeAddon(), {}, [check]);
+    await receiver.start(testHost(), never());
+    const warned = settings.logger.entries.filter((e) => e.level === 'warn');
+    assert.deepEqual(
+      warned.map((e) => [e.message, e.fields['why'], e.fields['remedy']]),
+      [['limited: kernel function names', 'hidden', 'sysctl x']],
+    );
     await receiver.shutdown(never());
   });
 

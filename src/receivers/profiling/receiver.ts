@@ -5,7 +5,7 @@ import type { ProfilesConsumer } from '../../consumer/consumer.ts';
 import { type Clock, repeat, sleep, systemClock, type Timer } from '../../internal/clock.ts';
 import type { NativeAddon } from '../../native/addon.ts';
 import { loadAddon } from '../../native/addon.ts';
-import { remedyFor } from '../../native/doctor.ts';
+import { type Check, limitations, remedyFor } from '../../native/doctor.ts';
 import type { Scope } from '../../pdata/profiles-batch.ts';
 import { type Config, inactiveKeys } from './config.ts';
 import { observeStats, type ProfilingTotals } from './stats.ts';
@@ -17,6 +17,7 @@ const FIRST_REPORT_MS = 500;
 export interface ProfilingDependencies {
   readonly clock?: Clock;
   readonly load?: () => NativeAddon;
+  readonly limitations?: () => readonly Check[];
 }
 
 /** Samples the host and hands on one batch an interval; see README.md for how it degrades. */
@@ -26,6 +27,7 @@ export class ProfilingReceiver implements Receiver {
   readonly #next: ProfilesConsumer;
   readonly #clock: Clock;
   readonly #load: () => NativeAddon;
+  readonly #limitations: () => readonly Check[];
   readonly #stopping = new AbortController();
   #source: ProfileSource | undefined;
   #loop: Promise<void> = Promise.resolve();
@@ -46,6 +48,7 @@ export class ProfilingReceiver implements Receiver {
     this.#next = next;
     this.#clock = dependencies.clock ?? systemClock;
     this.#load = dependencies.load ?? loadAddon;
+    this.#limitations = dependencies.limitations ?? limitations;
   }
 
   async start(_host: Host, _signal: AbortSignal): Promise<void> {
@@ -80,6 +83,9 @@ export class ProfilingReceiver implements Receiver {
     if (source.mode === 'ebpf') {
       logger.info('profiling every process of this host', { samples_per_second: samplesPerSecond });
       notices.delete('profiling');
+      for (const { feature, why, fix } of this.#limitations()) {
+        logger.warn(`limited: ${feature}`, { why, remedy: fix });
+      }
     } else if (source.mode === 'perf') {
       logger.warn("profiling this user's processes only", { samples_per_second: samplesPerSecond });
       notices.set('profiling', `not privileged: only this user's processes are profiled (${why})`);
