@@ -22,7 +22,9 @@ export interface Workload {
 /** Distributions strip the C library; its thread start and other local functions then have no names. */
 export const STRIPPED_LIBRARY =
   /^(libc|libstdc\+\+|libm|libpthread|libgcc_s|ld-linux[^+]*)\.so[^+]*\+0x[0-9a-f]+$/;
-const NATIVE_ROOT = /^(_start|_{0,2}clone3?|start_thread|libc\.so\.6\+0x[0-9a-f]+)$/;
+const MAIN_ROOT = /^_start$/;
+/** Threads start in libc, whose clone3 has a name only where libc is not stripped. */
+const THREAD_ROOT = /^(_start|_{0,2}clone3?|start_thread|libc\.so\.6\+0x[0-9a-f]+)$/;
 
 function build(command: string, args: readonly string[], env: Readonly<Record<string, string>> = {}): void {
   execFileSync(command, args, { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, ...env } });
@@ -32,7 +34,7 @@ export const WORKLOADS: readonly Workload[] = [
   {
     name: 'c',
     chain: [/^main$/, /^outer_work$/, /^(qsort|__qsort_r?|qsort_r|msort_with_tmp.*)$/],
-    root: NATIVE_ROOT,
+    root: MAIN_ROOT,
     named: 0.98,
     command(dir) {
       const out = join(dir, 'burn-c');
@@ -43,7 +45,7 @@ export const WORKLOADS: readonly Workload[] = [
   {
     name: 'cpp',
     chain: [/^shop::Counter<int>::run\(int\)$/],
-    root: NATIVE_ROOT,
+    root: THREAD_ROOT,
     named: 0.98,
     command(dir) {
       const out = join(dir, 'burn-cpp');
@@ -62,7 +64,7 @@ export const WORKLOADS: readonly Workload[] = [
   {
     name: 'rust',
     chain: [/^burn_rust::main$/, /^burn_rust::outer_work$/, /^burn_rust::inner_work$/],
-    root: NATIVE_ROOT,
+    root: MAIN_ROOT,
     named: 0.98,
     command(dir) {
       const out = join(dir, 'burn_rust');
@@ -87,7 +89,7 @@ export const WORKLOADS: readonly Workload[] = [
   {
     name: 'node',
     chain: [/^(outerWork|innerWork)$/],
-    root: NATIVE_ROOT,
+    root: THREAD_ROOT,
     named: 0.98,
     // Inlined functions have no frames of their own; the test asks for the chain as written.
     command: () => [process.execPath, '--perf-basic-prof', '--no-turbo-inlining', join(SOURCES, 'burn.mjs')],
@@ -95,7 +97,7 @@ export const WORKLOADS: readonly Workload[] = [
   {
     name: 'python',
     chain: [/^(Py_BytesMain|Py_RunMain|pymain_.*)$/, /PyEval/],
-    root: NATIVE_ROOT,
+    root: MAIN_ROOT,
     // Debian's interpreter exports some of its functions and has no other symbols.
     named: 0.5,
     command: () => ['python3', join(SOURCES, 'burn.py')],
