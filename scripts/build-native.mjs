@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Builds build/otelcol_profiles.node and build/bpf/*.o with plain compilers: no header download, no
-// generator. Incremental by the compilers' own dependency files.
-//   --test      also builds and runs native/test/*_test.cc (exit code of the first failure)
-//   --sanitize  builds those tests with AddressSanitizer and UndefinedBehaviorSanitizer
-//   --bpf-only | --addon-only
+// Builds build/bpf/*.o, build/otelcol_profiles.node and build/otelcol_codecs.node with plain compilers: no
+// header download, no generator. Incremental by the compilers' own dependency files. A part that cannot
+// be built does not keep the others from being built.
+//   --only=bpf,addon,codecs  these parts only
+//   --test                   builds and runs native/test/*_test.cc and native/codecs/*_test.cc instead
+//   --sanitize               builds those tests with AddressSanitizer and UndefinedBehaviorSanitizer
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
@@ -17,6 +18,8 @@ const native = join(root, 'native');
 const build = join(root, 'build');
 const require = createRequire(import.meta.url);
 const args = new Set(process.argv.slice(2));
+const only = process.argv.find((arg) => arg.startsWith('--only='))?.slice('--only='.length);
+const parts = only === undefined ? ['bpf', 'addon', 'codecs'] : only.split(',');
 const cxx = process.env.CXX ?? 'g++';
 const clang = process.env.BPF_CLANG ?? firstCommand('clang-14', 'clang-16', 'clang-19', 'clang');
 const strip =
@@ -24,19 +27,51 @@ const strip =
 
 const warnings = ['-Wall', '-Wextra', '-Werror'];
 const common = ['-std=c++20', '-fPIC', '-g', '-fno-exceptions', '-fvisibility=hidden', ...warnings];
-const nodeFlags = [
+const nodeFlags = (addon) => [
   '-DNAPI_VERSION=9',
   '-DNAPI_DISABLE_CPP_EXCEPTIONS',
   '-DNODE_ADDON_API_DISABLE_DEPRECATED',
   `-DBUILDING_NODE_EXTENSION`,
-  '-DNODE_GYP_MODULE_NAME=otelcol_profiles',
+  `-DNODE_GYP_MODULE_NAME=${addon}`,
   // Third-party headers: our warnings are not theirs.
   '-isystem',
   packageDirectory('node-api-headers', 'include'),
   '-isystem',
   packageDirectory('node-addon-api'),
 ];
-const libraries = ['-lbpf', '-lelf', '-lz', '-llzma'];
+
+/** The addons. What needs Node-API is left out of the tests' programs. */
+const ADDONS = {
+  addon: {
+    output: 'otelcol_profiles',
+    sources: () => {
+      const addon = join(native, 'addon');
+      return sourcesIn(addon, join(addon, 'elf'), join(addon, 'symbols'), join(addon, 'unwind'));
+    },
+    tests: join(native, 'test'),
+    needsNode: (file) => basename(file) === 'addon.cc',
+    optimize: '-O2',
+    objects: 'obj',
+    libraries: ['-lbpf', '-lelf', '-lz', '-llzma'],
+  },
+  codecs: {
+    output: 'otelcol_codecs',
+    sources: () => sourcesIn(join(native, 'codecs')).filter((file) => !isTest(file)),
+    tests: join(native, 'codecs'),
+    needsNode: (file) => readFileSync(file, 'utf8').includes('#include <napi.h>'),
+    optimize: '-O3',
+    objects: 'obj-codecs',
+    // Static, so that running needs no package; hidden, so that Node's own zstd does not stand in for them.
+    libraries: [
+      '-Wl,--exclude-libs,ALL',
+      '-l:libdeflate.a',
+      '-l:libzstd.a',
+      '-l:libsnappy.a',
+      '-l:liblz4.a',
+      '-pthread',
+    ],
+  },
+};
 
 function firstCommand(...names) {
   return names.find((name) => spawnSync('sh', ['-c', `command -v ${name}`]).status === 0) ?? names.at(-1);
@@ -166,19 +201,17 @@ async function buildBpf() {
   return `${made} of ${sources.length} eBPF objects`;
 }
 
-function addonSources() {
-  const addon = join(native, 'addon');
-  return sourcesIn(addon, join(addon, 'elf'), join(addon, 'symbols'), join(addon, 'unwind'));
-}
+const isTest = (file) => file.endsWith('_test.cc');
 
-async function buildAddon() {
+async function buildAddon({ output, sources, optimize, objects, libraries }) {
   let compiled;
   await step('compile', async () => {
-    compiled = await compileAll(addonSources(), join(build, 'obj'), cxx, [...common, '-O2', ...nodeFlags]);
-    return `${compiled.total} of ${compiled.objects.length} files`;
+    const flags = [...common, optimize, ...nodeFlags(output)];
+    compiled = await compileAll(sources(), join(build, objects), cxx, flags);
+    return `${compiled.total} of ${compiled.objects.length} files of ${output}`;
   });
   await step('link', () =>
-    link(join(build, 'otelcol_profiles.node'), compiled.objects, [
+    link(join(build, `${output}.node`), compiled.objects, [
       '-shared',
       '-Wl,--gc-sections',
       '-Wl,-z,relro,-z,now',
@@ -187,28 +220,25 @@ async function buildAddon() {
   );
 }
 
-async function buildAndRunTests(sanitize) {
+async function buildAndRunTests({ output, sources, tests, needsNode, optimize, libraries }, sanitize) {
   const flags = sanitize
     ? ['-O1', '-fsanitize=address,undefined', '-fno-sanitize-recover=all', '-fno-omit-frame-pointer']
-    : ['-O2'];
+    : [optimize];
   const directory = join(build, sanitize ? 'test-sanitize' : 'test');
-  const tests = sourcesIn(join(native, 'test')).filter((file) => file.endsWith('_test.cc'));
-  const parts = addonSources().filter((file) => basename(file) !== 'addon.cc');
+  const testFiles = sourcesIn(tests).filter(isTest);
+  if (testFiles.length === 0) return;
+  const tested = sources().filter((file) => !needsNode(file));
+  const include = ['-I', join(native, 'addon'), '-I', join(native, 'test')];
   let library;
   await step('compile', async () => {
-    library = await compileAll([...parts, ...tests], directory, cxx, [
-      ...common,
-      ...flags,
-      '-I',
-      join(native, 'addon'),
-    ]);
-    return `${library.total} of ${library.objects.length} files for tests`;
+    library = await compileAll([...tested, ...testFiles], directory, cxx, [...common, ...flags, ...include]);
+    return `${library.total} of ${library.objects.length} files for tests of ${output}`;
   });
-  const shared = library.objects.slice(0, parts.length);
-  for (const [i, test] of tests.entries()) {
+  const shared = library.objects.slice(0, tested.length);
+  for (const [i, test] of testFiles.entries()) {
     const binary = join(directory, basename(test, '.cc'));
     await step('link', () =>
-      link(binary, [library.objects[parts.length + i], ...shared], [...flags, ...libraries]),
+      link(binary, [library.objects[tested.length + i], ...shared], [...flags, ...libraries]),
     );
     await step('run', async () => {
       await run(binary, []);
@@ -217,13 +247,21 @@ async function buildAndRunTests(sanitize) {
   }
 }
 
+function buildPart(part) {
+  if (part === 'bpf') return step('bpf', buildBpf);
+  const addon = ADDONS[part];
+  if (addon === undefined) throw new Error(`no such part: "${part}"; valid: bpf, addon, codecs`);
+  return buildAddon(addon);
+}
+
 mkdirSync(build, { recursive: true });
 const testsOnly = args.has('--test') || args.has('--sanitize');
-try {
-  if (!args.has('--addon-only') && !testsOnly) await step('bpf', buildBpf);
-  if (!args.has('--bpf-only') && !testsOnly) await buildAddon();
-  if (testsOnly) await buildAndRunTests(args.has('--sanitize'));
-} catch (error) {
-  console.error(error.message);
-  process.exitCode = 1;
+for (const part of parts) {
+  try {
+    if (!testsOnly) await buildPart(part);
+    else if (part !== 'bpf') await buildAndRunTests(ADDONS[part], args.has('--sanitize'));
+  } catch (error) {
+    console.error(error.message);
+    process.exitCode = 1;
+  }
 }

@@ -2,8 +2,8 @@
 import { spawnSync } from 'node:child_process';
 import { has, run, StepError } from './steps.mjs';
 
-/** What the native part is built with. */
-export const BUILD_PACKAGES = [
+/** What the eBPF programs and their addon are built with. */
+export const EBPF_PACKAGES = [
   'clang',
   'llvm',
   'libbpf-dev',
@@ -14,6 +14,9 @@ export const BUILD_PACKAGES = [
   'make',
   'pkg-config',
 ];
+
+/** What the codecs addon is built with; the libraries are linked statically. */
+export const CODECS_PACKAGES = ['g++', 'libdeflate-dev', 'libzstd-dev', 'libsnappy-dev', 'liblz4-dev'];
 
 /** What the tests ask of the host beyond that: a browser, real peers, programs to profile. */
 export const TEST_PACKAGES = [

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Brings a fresh checkout to the point where it runs: Debian packages, npm packages, eBPF objects, the
-// addon, the page and the bundle. Each step is skipped when its inputs did not change.
+// addons, the page and the bundle. Each step is skipped when its inputs did not change.
 // With --test it also installs what the tests need.
 import { join } from 'node:path';
-import { BUILD_PACKAGES, installPackages, TEST_PACKAGES } from './debian-packages.mjs';
+import { CODECS_PACKAGES, EBPF_PACKAGES, installPackages, TEST_PACKAGES } from './debian-packages.mjs';
 import { hashOf, isFresh, markFresh, root, run, step, StepError } from './steps.mjs';
 
 const NODE_FLOOR = [20, 19];
@@ -23,21 +23,35 @@ async function once(name, title, inputs, outputs, work) {
   markFresh(name, key);
 }
 
-/** Why the native part cannot be built here, with its remedy; undefined where it was built. */
-async function native() {
-  const inputs = [
-    'native/bpf',
-    'native/addon',
-    'scripts/build-native.mjs',
-    'scripts/debian-packages.mjs',
-    'package-lock.json',
-  ];
-  const outputs = ['build/otelcol_profiles.node', 'build/bpf'];
-  if (isFresh('native', `${hashOf(inputs)} ${process.version} ${process.arch}`, outputs)) return undefined;
+/** The native parts: each is built, or said to be missing, without regard to the other. */
+const NATIVE_PARTS = [
+  {
+    name: 'native',
+    title: 'eBPF programs and addon',
+    only: 'bpf,addon',
+    packages: EBPF_PACKAGES,
+    inputs: ['native/bpf', 'native/addon'],
+    outputs: ['build/otelcol_profiles.node', 'build/bpf'],
+  },
+  {
+    name: 'codecs',
+    title: 'codecs addon',
+    only: 'codecs',
+    packages: CODECS_PACKAGES,
+    inputs: ['native/codecs'],
+    outputs: ['build/otelcol_codecs.node'],
+  },
+];
+
+/** Why a native part cannot be built here, with its remedy; undefined where it was built. */
+async function native({ name, title, only, packages, inputs: folders, outputs }) {
+  const scripts = ['scripts/build-native.mjs', 'scripts/debian-packages.mjs', 'package-lock.json'];
+  const inputs = [...folders, ...scripts];
+  if (isFresh(name, `${hashOf(inputs)} ${process.version} ${process.arch}`, outputs)) return undefined;
   try {
-    await step('Debian packages for the native build', () => installPackages(BUILD_PACKAGES));
-    await once('native', 'eBPF programs and addon', inputs, outputs, () => {
-      run('node', ['scripts/build-native.mjs']);
+    await step(`Debian packages for the ${title}`, () => installPackages(packages));
+    await once(name, title, inputs, outputs, () => {
+      run('node', ['scripts/build-native.mjs', `--only=${only}`]);
     });
     return undefined;
   } catch (error) {
@@ -47,7 +61,7 @@ async function native() {
 }
 
 /**
- * Sets the checkout up. Returns what could not be done although the rest works (the native part where
+ * Sets the checkout up. Returns what could not be done although the rest works (the native parts where
  * the packages cannot be installed); throws StepError where nothing can work.
  */
 export async function setUp({ test = false } = {}) {
@@ -57,7 +71,8 @@ export async function setUp({ test = false } = {}) {
     // Not "npm ci": it refuses a lock file that leaves out other platforms' optional binaries.
     run('npm', ['install', '--no-save', '--no-audit', '--no-fund', '--loglevel=error']);
   });
-  const failed = await native();
+  const failures = [];
+  for (const part of NATIVE_PARTS) failures.push(await native(part));
   await once('web', 'page', ['web', 'scripts/build-web.mjs', ...lock], ['build/web'], () => {
     run('node', ['scripts/build-web.mjs']);
   });
@@ -71,8 +86,19 @@ export async function setUp({ test = false } = {}) {
     },
   );
   if (test)
-    await step('Debian packages for the tests', () => installPackages([...BUILD_PACKAGES, ...TEST_PACKAGES]));
-  return failed;
+    await step('Debian packages for the tests', () =>
+      installPackages([...new Set([...EBPF_PACKAGES, ...CODECS_PACKAGES, ...TEST_PACKAGES])]),
+    );
+  return merged(failures.filter((failure) => failure !== undefined));
+}
+
+/** One failure that says everything; undefined where there was none. */
+function merged(failures) {
+  if (failures.length <= 1) return failures[0];
+  return new StepError(
+    failures.map((failure) => failure.message).join('\n'),
+    failures.flatMap((failure) => failure.remedy),
+  );
 }
 
 /** Prints what is missing and how to mend it. */

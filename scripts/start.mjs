@@ -9,7 +9,7 @@ try {
   const failed = await setUp();
   if (failed !== undefined) {
     printFailure(failed);
-    process.stderr.write('\nstarting without the native profiler\n\n');
+    process.stderr.write('\nstarting without it\n\n');
   }
   await import(pathToFileURL(join(root, 'bin', 'otelcol-profiles')).href);
 } catch (error) {

@@ -3,6 +3,7 @@ import type { Factories } from './component/factory.ts';
 import { debugExporterFactory } from './exporters/debug/factory.ts';
 import { nopExporterFactory } from './exporters/nop/factory.ts';
 import { otlpGrpcExporterFactory } from './exporters/otlp-grpc/factory.ts';
+import { otlpHttpExporterFactory } from './exporters/otlp-http/factory.ts';
 import { pyroscopeExporterFactory } from './exporters/pyroscope/factory.ts';
 import { viewerExporterFactory } from './exporters/viewer/factory.ts';
 import { healthCheckExtensionFactory } from './extensions/health-check/factory.ts';
@@ -30,6 +31,7 @@ export const factories: Factories = {
     debugExporterFactory,
     nopExporterFactory,
     otlpGrpcExporterFactory,
+    otlpHttpExporterFactory,
     pyroscopeExporterFactory,
     viewerExporterFactory,
   ],

@@ -6,6 +6,7 @@ import { connect } from 'node:net';
 import { describe, it, type TestContext } from 'node:test';
 import { deferred } from './deferred.ts';
 import {
+  type BodyLimits,
   type HttpHandler,
   type HttpServer,
   HttpError,
@@ -75,7 +76,7 @@ describe('http server', () => {
 
   it('refuses a body that announces or has more bytes than allowed', async (t) => {
     const server = await serve(t, async (r, response) =>
-      sendText(response, 200, `${(await readBody(r, 10)).length}`),
+      sendText(response, 200, `${(await readBody(r, { maxBytes: 10 })).length}`),
     );
     assert.equal(await (await fetch(server.url, { method: 'POST', body: '0123456789' })).text(), '10');
     assert.equal((await fetch(server.url, { method: 'POST', body: '0123456789x' })).status, 413);
@@ -144,5 +145,88 @@ describe('http server', () => {
     await closed;
     await answer;
     assert.equal(signal.aborted, true);
+  });
+});
+
+describe('a body', () => {
+  /** A server that answers with the length of the body; `grown` is what it was told of memory. */
+  const measuring = async (t: TestContext, limits: BodyLimits) => {
+    const grown: number[] = [];
+    const server = await serve(t, async (r, response) => {
+      const body = await readBody(r, { onGrow: (bytes) => void grown.push(bytes), ...limits });
+      sendText(response, 200, `${body.length} of ${body.buffer.byteLength}`);
+    });
+    return { server, grown };
+  };
+
+  it('of announced length takes memory once', async (t) => {
+    const { server, grown } = await measuring(t, { maxBytes: 1_000_000 });
+    const answer = await fetch(server.url, { method: 'POST', body: Buffer.alloc(200_000) });
+    assert.equal(await answer.text(), '200000 of 200000');
+    assert.deepEqual(grown, [200_000]);
+  });
+
+  it('of unknown length doubles its memory up to the limit, and keeps what it needs', async (t) => {
+    const { server, grown } = await measuring(t, { maxBytes: 150_000 });
+    const ofSize = (bytes: number): Promise<Response> =>
+      fetch(server.url, {
+        method: 'POST',
+        body: new Blob([Buffer.alloc(bytes)]).stream(),
+        duplex: 'half',
+      });
+    assert.equal(await (await ofSize(140_000)).text(), '140000 of 140000');
+    assert.deepEqual(grown, [65_536, 131_072, 150_000]);
+    assert.equal((await ofSize(150_001)).status, 413);
+  });
+
+  it('is refused by who counts the memory, and the connection serves the next request', async (t) => {
+    const server = await serve(t, async (r, response) => {
+      const onGrow = (bytes: number): void => {
+        if (bytes > 10) throw new HttpError(429, 'busy');
+      };
+      sendText(response, 200, String((await readBody(r, { maxBytes: 1_000, onGrow })).length));
+    });
+    const text = await raw(
+      server,
+      `POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 11\r\n\r\n${'x'.repeat(11)}` +
+        'POST / HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 2\r\n\r\nab',
+    );
+    assert.deepEqual(text.match(/HTTP\/1\.1 \d+/g), ['HTTP/1.1 429', 'HTTP/1.1 200']);
+  });
+
+  it('that is large and refused is read away, so that its sender gets the answer', async (t) => {
+    const { server } = await measuring(t, { maxBytes: 10 });
+    const bytes = 8 * 1024 * 1024;
+    const text = await raw(
+      server,
+      `POST / HTTP/1.1\r\nhost: x\r\ncontent-length: ${bytes}\r\n\r\n${'x'.repeat(bytes)}`,
+    );
+    assert.match(text, /^HTTP\/1\.1 413 [^]*connection: close[^]*larger than 10 bytes$/i);
+  });
+
+  it('is not asked for when it is refused', async (t) => {
+    const { server } = await measuring(t, { maxBytes: 10 });
+    const head = 'POST / HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\nconnection: close\r\n';
+    assert.match(await raw(server, `${head}content-length: 11\r\n\r\n`), /^HTTP\/1\.1 413 /);
+    assert.match(
+      await raw(server, `${head}content-length: 2\r\n\r\nab`),
+      /^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 200 [^]*2 of 2$/,
+    );
+  });
+
+  it('of which nothing comes any more is given up with 408', async (t) => {
+    const { server } = await measuring(t, { maxBytes: 10, stallTimeoutMs: 10 });
+    const text = await raw(server, 'POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\nab');
+    assert.match(text, /^HTTP\/1\.1 408 [^]*no byte of the body came in 10 ms$/);
+  });
+
+  it('whose sender goes away rejects', async (t) => {
+    const failed = deferred<unknown>();
+    const server = await serve(t, async (r) => {
+      await readBody(r, { maxBytes: 10 }).catch(failed.resolve);
+    });
+    const socket = connect(server.endpoint.port, '127.0.0.1');
+    socket.write('POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\nab', () => socket.destroy());
+    assert.match(String(await failed.promise), /client closed the connection within the body/);
   });
 });

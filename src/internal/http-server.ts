@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { TlsOptions } from 'node:tls';
+import { deferred } from './deferred.ts';
 import { formatHostPort, type HostPort, parseHostPort } from './endpoint.ts';
 
 /** An answer other than success; the message is sent to the client as plain text. */
@@ -86,6 +87,13 @@ export async function listenHttp(options: HttpServerOptions, handler: HttpHandle
     options.tls === undefined
       ? createServer(settings, onRequest)
       : createTlsServer({ ...settings, ...options.tls }, onRequest);
+  // A refusal that needs no body comes in place of "100 Continue", which asks for the body.
+  server.on('checkContinue', (request, response) => {
+    request.once('resume', () => {
+      if (!response.headersSent) response.writeContinue();
+    });
+    onRequest(request, response);
+  });
   server.maxConnections = options.maxConnections ?? DEFAULT_MAX_CONNECTIONS;
   const endpoint = await listen(server, asked);
 
@@ -151,24 +159,155 @@ async function answer(
       response.destroy();
       return;
     }
-    // The rest of an unread body would be taken for the next request.
-    if (!request.complete) response.shouldKeepAlive = false;
     sendText(response, known ? error.status : 500, known ? error.message : 'internal error');
   }
 }
 
-/** The whole body. Throws HttpError 413 beyond `maxBytes`, before reading where the length is announced. */
-export async function readBody(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
-  const tooLarge = (): HttpError => new HttpError(413, `request body is larger than ${maxBytes} bytes`);
-  if (Number(request.headers['content-length'] ?? 0) > maxBytes) throw tooLarge();
-  const chunks: Buffer[] = [];
-  let length = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    length += chunk.length;
-    if (length > maxBytes) throw tooLarge();
-    chunks.push(chunk);
+/** How much of a body is taken, and for how long one waits for it. */
+export interface BodyLimits {
+  /** Beyond: HttpError 413, before reading where the length is announced. */
+  readonly maxBytes: number;
+  /** A client that sends nothing for this long gets HttpError 408; without it one waits forever. */
+  readonly stallTimeoutMs?: number;
+  /** Told before memory is taken how many bytes this body then occupies; throws to refuse it. */
+  readonly onGrow?: (bytes: number) => void;
+}
+
+/** What a body of unknown length starts with; each time it is full it doubles. */
+const FIRST_BODY_BYTES = 64 * 1024;
+
+/** A body as it comes in: of the announced length, or growing. */
+class BodyBuffer {
+  readonly #limits: BodyLimits;
+  #bytes: Buffer;
+  #length = 0;
+
+  constructor(announced: number | undefined, limits: BodyLimits) {
+    this.#limits = limits;
+    this.#bytes = this.#allocate(announced ?? Math.min(FIRST_BODY_BYTES, limits.maxBytes));
   }
-  return Buffer.concat(chunks, length);
+
+  append(chunk: Buffer): void {
+    const length = this.#length + chunk.length;
+    if (length > this.#limits.maxBytes) throw tooLarge(this.#limits);
+    if (length > this.#bytes.length) {
+      const grown = this.#allocate(Math.min(this.#limits.maxBytes, Math.max(length, this.#bytes.length * 2)));
+      this.#bytes.copy(grown, 0, 0, this.#length);
+      this.#bytes = grown;
+    }
+    chunk.copy(this.#bytes, this.#length);
+    this.#length = length;
+  }
+
+  /** In memory of its own size: whoever keeps the body keeps no more than that. */
+  finish(): Buffer {
+    if (this.#length === this.#bytes.length) return this.#bytes;
+    const exact = Buffer.allocUnsafeSlow(this.#length);
+    this.#bytes.copy(exact, 0, 0, this.#length);
+    return exact;
+  }
+
+  #allocate(bytes: number): Buffer {
+    if (bytes > this.#limits.maxBytes) throw tooLarge(this.#limits);
+    this.#limits.onGrow?.(bytes);
+    return Buffer.allocUnsafeSlow(bytes);
+  }
+}
+
+const tooLarge = ({ maxBytes }: BodyLimits): HttpError =>
+  new HttpError(413, `request body is larger than ${maxBytes} bytes`);
+
+/**
+ * The whole body. Rejects with HttpError where a limit is passed, with what `onGrow` threw, and with
+ * another Error where the client went away; the request can be answered after the first two.
+ */
+export async function readBody(request: IncomingMessage, limits: BodyLimits): Promise<Buffer> {
+  const announced = request.headers['content-length'];
+  const body = new BodyBuffer(announced === undefined ? undefined : Number(announced), limits);
+  const ended = deferred();
+  const { stallTimeoutMs: stallMs } = limits;
+  const timer =
+    stallMs === undefined
+      ? undefined
+      : setTimeout(
+          () => ended.reject(new HttpError(408, `no byte of the body came in ${stallMs} ms`)),
+          stallMs,
+        );
+  const onData = (chunk: Buffer): void => {
+    timer?.refresh();
+    try {
+      body.append(chunk);
+    } catch (error) {
+      ended.reject(error);
+    }
+  };
+  const onGone = (): void => ended.reject(new Error('client closed the connection within the body'));
+  // The listener for errors stays: without one a reset connection would be an uncaught error.
+  request.on('data', onData).once('end', ended.resolve).once('error', onGone).once('close', onGone);
+  if (request.destroyed) onGone();
+  try {
+    await ended.promise;
+  } finally {
+    clearTimeout(timer);
+    request.pause().off('data', onData).off('end', ended.resolve).off('close', onGone);
+  }
+  return body.finish();
+}
+
+/** An unread rest of at most this size is read and discarded, so that the connection can be kept. */
+const KEEP_ALIVE_REST_BYTES = 256 * 1024;
+/** How much, and for how long, is discarded before a connection is closed. */
+const DISCARD_BYTES = 64 * 1024 * 1024;
+const DISCARD_MS = 1_000;
+
+/**
+ * Sends the answer and ends the response. Where the client is still sending, the rest of its body is
+ * discarded first, within limits: closing at once would reset the connection, and the client would lose
+ * the answer.
+ */
+export function sendBody(
+  response: ServerResponse,
+  status: number,
+  contentType: string,
+  body: Uint8Array | string,
+): void {
+  const { req: request } = response;
+  const headers = { 'content-type': contentType, 'content-length': Buffer.byteLength(body) };
+  if (request.complete) {
+    response.writeHead(status, headers).end(body);
+    return;
+  }
+  if (restBytes(request) > KEEP_ALIVE_REST_BYTES) response.shouldKeepAlive = false;
+  response.writeHead(status, headers).write(body);
+  discardRest(request, response);
+}
+
+/** At most this much may still come; a client that waits for "100 Continue" may send all or nothing. */
+function restBytes({ headers }: IncomingMessage): number {
+  if (headers['transfer-encoding'] !== undefined || headers.expect !== undefined) return Infinity;
+  return Number(headers['content-length'] ?? 0);
+}
+
+function discardRest(request: IncomingMessage, response: ServerResponse): void {
+  let discarded = 0;
+  const stop = (): void => {
+    clearTimeout(timer);
+    request.off('data', onData).off('end', onEnd).off('close', onEnd);
+  };
+  const onEnd = (): void => {
+    stop();
+    response.end();
+  };
+  const giveUp = (): void => {
+    stop();
+    response.end(() => request.socket.destroy());
+  };
+  const onData = (chunk: Buffer): void => {
+    discarded += chunk.length;
+    if (discarded > DISCARD_BYTES) giveUp();
+  };
+  const timer = setTimeout(giveUp, DISCARD_MS);
+  request.on('data', onData).once('end', onEnd).once('close', onEnd).resume();
 }
 
 /** Sends text and ends the response. */
@@ -178,9 +317,7 @@ export function sendText(
   text: string,
   contentType = 'text/plain; charset=utf-8',
 ): void {
-  response
-    .writeHead(status, { 'content-type': contentType, 'content-length': Buffer.byteLength(text) })
-    .end(text);
+  sendBody(response, status, contentType, text);
 }
 
 /** Sends a value as JSON and ends the response. */

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { ProfilesBatch } from './profiles-batch.ts';
+import { isConstant } from './constant-columns.ts';
+import type { Table } from './tables.ts';
 
 /** Objects around the columns: profiles, scopes, resources and their attributes. */
 const OBJECT_BYTES = 256;
@@ -10,14 +12,15 @@ const OBJECT_BYTES = 256;
  */
 export function batchSizeBytes(batch: ProfilesBatch): number {
   const buffers = new Set<ArrayBufferLike>();
-  const { dictionary } = batch;
-  collect(dictionary.tables, buffers);
-  if (dictionary.encoded !== undefined) buffers.add(dictionary.encoded.bytes.buffer);
+  for (const table of Object.values(batch.dictionary.tables)) hold(table, buffers);
   let objects = 0;
-  for (const resource of batch.resources) {
-    objects += 1 + resource.resource.attributes.length;
-    if (resource.encodedScopes !== undefined) buffers.add(resource.encodedScopes.bytes.buffer);
-    for (const scope of resource.scopes) {
+  for (const rp of batch.resources) {
+    objects += 1 + rp.resource.attributes.length;
+    if (rp.encodedScopes !== undefined) {
+      buffers.add(rp.encodedScopes.bytes.buffer);
+      continue;
+    }
+    for (const scope of rp.scopes) {
       objects += 1 + scope.scope.attributes.length;
       for (const profile of scope.profiles) {
         objects += 2;
@@ -31,9 +34,16 @@ export function batchSizeBytes(batch: ProfilesBatch): number {
   return bytes;
 }
 
+/** A table that has its encoded form is counted by it: looking at its columns would make them. */
+function hold(table: Table, into: Set<ArrayBufferLike>): void {
+  if (table.encoded !== undefined) into.add(table.encoded.bytes.buffer);
+  else collect(table, into);
+}
+
 function collect(columns: object, into: Set<ArrayBufferLike>): void {
   for (const column of Object.values(columns)) {
-    if (ArrayBuffer.isView(column)) into.add(column.buffer);
-    else if (typeof column === 'object' && column !== null) collect(column, into);
+    if (ArrayBuffer.isView(column)) {
+      if (!isConstant(column)) into.add(column.buffer);
+    } else if (typeof column === 'object' && column !== null) collect(column, into);
   }
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { randomBytes } from 'node:crypto';
 
 /** A growing Int32 column. */
 export class Int32Column {
@@ -135,8 +136,8 @@ export class RowIndex {
   }
 }
 
-/** Seeded per process, so that nobody outside can aim at collisions. */
-const SEED = (Math.random() * 0x7fff_ffff) | 0;
+/** Seeded per process. Where whoever sends chooses what is hashed, take `hashWords`: it has no known collisions. */
+const SEED = randomBytes(4).readInt32LE();
 
 export function hashStart(): number {
   return SEED;
@@ -148,25 +149,6 @@ export function hashInt(hash: number, value: number): number {
   k = (k << 15) | (k >>> 17);
   const h = hash ^ Math.imul(k, 0x1b873593);
   return (Math.imul((h << 13) | (h >>> 19), 5) + 0xe6546b64) | 0;
-}
-
-export function hashBig(hash: number, value: bigint): number {
-  return hashInt(hashInt(hash, Number(value & 0xffff_ffffn)), Number((value >> 32n) & 0xffff_ffffn));
-}
-
-export function hashBytes(bytes: Uint8Array): number {
-  let hash = SEED ^ bytes.length;
-  let i = 0;
-  for (; i + 4 <= bytes.length; i += 4) {
-    const word =
-      (bytes[i] as number) |
-      ((bytes[i + 1] as number) << 8) |
-      ((bytes[i + 2] as number) << 16) |
-      ((bytes[i + 3] as number) << 24);
-    hash = hashInt(hash, word);
-  }
-  for (; i < bytes.length; i++) hash = hashInt(hash, bytes[i] as number);
-  return hashEnd(hash);
 }
 
 /** Final mixing: spreads entropy into the low bits that the index masks. */

@@ -22,25 +22,20 @@ export interface DictionaryTables {
   readonly attributes: AttributeTable;
 }
 
-/** Bytes that say the same as the columns beside them, in the named wire form (for example "otlp/1.10"). */
-export interface EncodedForm {
-  readonly form: string;
-  readonly bytes: Uint8Array;
-}
-
+const NOTHING: Uint8Array = new Uint8Array(0);
 const utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
 
 /** Immutable. Text and attribute values are decoded on first use and kept. */
 export class Dictionary {
   readonly tables: DictionaryTables;
-  /** The ProfilesDictionary message this was read from, to be spliced when nothing changed. */
-  readonly encoded: EncodedForm | undefined;
+  /** Fields of the dictionary message that this version does not know, as they came. */
+  readonly unknown: Uint8Array;
   readonly #text: (string | undefined)[] = [];
   readonly #values: (AnyValue | undefined)[] = [];
 
-  constructor(tables: DictionaryTables, encoded?: EncodedForm) {
+  constructor(tables: DictionaryTables, unknown: Uint8Array = NOTHING) {
     this.tables = tables;
-    this.encoded = encoded;
+    this.unknown = unknown;
   }
 
   /** Text of a string row. Throws RangeError where there is no such row. */

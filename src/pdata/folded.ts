@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
+import { DecodeError } from '../internal/wire-reader.ts';
 import { stringValue } from './any-value.ts';
 import { DictionaryBuilder } from './dictionary-builder.ts';
 import type { Dictionary } from './dictionary.ts';
 import { profile, ProfilesBatch, resource, type Profile, weightOf } from './profiles-batch.ts';
-import { SamplesBuilder } from './remap.ts';
+import { SamplesBuilder } from './samples.ts';
 import { listAt } from './tables.ts';
 
-/** What `batchFromFolded` fills in around the stacks. */
+const FORMAT = 'folded stacks';
+/** Where a frame has no name of its own. */
+const ANONYMOUS = '(anonymous)';
+
+/** What `batchFromFolded` fills in around the stacks, and what it refuses. */
 export interface FoldedOptions {
   /** Resource attributes. */
   readonly attributes?: Readonly<Record<string, string>>;
@@ -15,31 +20,20 @@ export interface FoldedOptions {
   readonly period?: bigint;
   readonly timeUnixNano?: bigint;
   readonly durationNano?: bigint;
+  /** Characters of a line. Default 1 Mi. */
+  readonly maxLineLength?: number;
+  /** Frames of a stack. Default 16,384. */
+  readonly maxDepth?: number;
 }
 
 /**
- * A batch drawn as text, one stack a line, root first: `main;work;malloc 3`. For tests and for folded
- * input. Throws SyntaxError with the line number where a line has no count.
+ * A batch drawn as text, one stack a line, root first: `main;work;malloc 3`. What stands behind the last
+ * space is the count, so that names may hold spaces; lines may end in CR LF, empty ones are passed over, and
+ * a count alone is that of the empty stack. Throws DecodeError with the line number.
  */
 export function batchFromFolded(text: string, options: FoldedOptions = {}): ProfilesBatch {
   const builder = new DictionaryBuilder();
-  const samples = new SamplesBuilder();
-  text.split('\n').forEach((line, number) => {
-    if (line.trim() === '') return;
-    const at = line.trimEnd().lastIndexOf(' ');
-    const count = line.trimEnd().slice(at + 1);
-    if (at < 0 || !/^\d+$/.test(count)) throw new SyntaxError(`line ${number + 1}: want "frame;frame count"`);
-    const frames = line.slice(0, at).trim().split(';').reverse();
-    const locations = frames.map((name) =>
-      builder.location(
-        0,
-        0n,
-        [],
-        [{ function: builder.function(builder.string(name), 0, 0, 0n), line: 0n, column: 0n }],
-      ),
-    );
-    samples.add(builder.stack(locations), 0, [], [BigInt(count)], []);
-  });
+  const samples = new FoldedReader(builder, options).read(text);
   const type = options.sampleType ?? ['samples', 'count'];
   const period = options.periodType ?? ['cpu', 'nanoseconds'];
   const made = profile({
@@ -60,6 +54,60 @@ export function batchFromFolded(text: string, options: FoldedOptions = {}): Prof
   ]);
 }
 
+/** Reads lines into a builder; a name that comes again costs one look-up. */
+class FoldedReader {
+  readonly #builder: DictionaryBuilder;
+  readonly #maxLineLength: number;
+  readonly #maxDepth: number;
+  readonly #locations = new Map<string, number>();
+
+  constructor(builder: DictionaryBuilder, options: FoldedOptions) {
+    this.#builder = builder;
+    this.#maxLineLength = options.maxLineLength ?? 1 << 20;
+    this.#maxDepth = options.maxDepth ?? 16_384;
+  }
+
+  read(text: string): SamplesBuilder {
+    const samples = new SamplesBuilder();
+    let number = 0;
+    for (let start = 0; start < text.length; ) {
+      const newline = text.indexOf('\n', start);
+      const end = newline < 0 ? text.length : newline;
+      number++;
+      const fail = (reason: string): never => {
+        throw new DecodeError(FORMAT, start, `line ${number}: ${reason}`);
+      };
+      if (end - start > this.#maxLineLength) fail(`longer than ${this.#maxLineLength} characters`);
+      const line = text.slice(start, end).trimEnd();
+      if (line !== '') this.#readLine(line, samples, fail);
+      start = end + 1;
+    }
+    return samples;
+  }
+
+  #readLine(line: string, samples: SamplesBuilder, fail: (reason: string) => never): void {
+    const at = line.lastIndexOf(' ');
+    const count = line.slice(at + 1);
+    if (!/^\d{1,19}$/.test(count)) fail('want "frame;frame count" with a whole count');
+    const value = BigInt(count);
+    if (value >= 2n ** 63n) fail(`count ${count} is over 63 bits`);
+    const stack = line.slice(0, Math.max(at, 0));
+    const frames = stack === '' ? [] : stack.split(';', this.#maxDepth + 1);
+    if (frames.length > this.#maxDepth) fail(`more than ${this.#maxDepth} frames`);
+    const locations = Int32Array.from(frames.reverse(), (name) => this.#location(name));
+    samples.add(this.#builder.stack(locations), 0, [], [value], []);
+  }
+
+  #location(name: string): number {
+    const known = this.#locations.get(name);
+    if (known !== undefined) return known;
+    const fn = this.#builder.function(this.#builder.string(name === '' ? ANONYMOUS : name), 0, 0, 0n);
+    const row = this.#builder.location(0, 0n, [], [{ function: fn, line: 0n, column: 0n }]);
+    this.#locations.set(name, row);
+    return row;
+  }
+}
+
 /** Function names of a stack, root first, inlined functions included; nameless locations as binary+0xaddress. */
 export function stackNames(dictionary: Dictionary, stack: number): string[] {
   const { stacks, locations } = dictionary.tables;
@@ -74,9 +122,12 @@ export function stackNames(dictionary: Dictionary, stack: number): string[] {
   return names.reverse();
 }
 
-function functionName(dictionary: Dictionary, row: number): string {
+/** The name of a function, the linker's name for it where there is none, or `(anonymous)`. */
+export function functionName(dictionary: Dictionary, row: number): string {
   const { functions } = dictionary.tables;
-  return dictionary.text(functions.name[row] ?? 0) || dictionary.text(functions.systemName[row] ?? 0);
+  return (
+    dictionary.text(functions.name[row] ?? 0) || dictionary.text(functions.systemName[row] ?? 0) || ANONYMOUS
+  );
 }
 
 /** `libc.so.6+0x1f2e3`, or the bare address where there is no mapping. */
@@ -87,17 +138,33 @@ export function namelessLocation(dictionary: Dictionary, location: number): stri
   return file === '' ? address : `${file.slice(file.lastIndexOf('/') + 1)}+${address}`;
 }
 
+/** What a folded line cannot have in a name; `:` stands in for it. */
+const SEPARATORS = /[;\n\r]/g;
+
+/** Adds the weights of a profile to `weights`, by stack as folded text has it. */
+export function addFolded(weights: Map<string, bigint>, dictionary: Dictionary, { samples }: Profile): void {
+  const keys = new Map<number, string>();
+  for (let i = 0; i < samples.length; i++) {
+    const row = samples.stack[i] ?? 0;
+    let key = keys.get(row);
+    if (key === undefined) {
+      const names = stackNames(dictionary, row);
+      keys.set(row, (key = names.map((name) => name.replace(SEPARATORS, ':')).join(';')));
+    }
+    weights.set(key, (weights.get(key) ?? 0n) + weightOf(samples, i));
+  }
+}
+
+/** Weights by stack as lines, sorted. */
+export function foldedLines(weights: ReadonlyMap<string, bigint>): string[] {
+  return [...weights].map(([stack, weight]) => `${stack} ${weight}`).sort();
+}
+
 /** One profile as folded lines, root first, equal stacks summed, sorted. */
 export function profileToFolded(dictionary: Dictionary, p: Profile): string {
   const weights = new Map<string, bigint>();
-  for (let i = 0; i < p.samples.length; i++) {
-    const key = stackNames(dictionary, p.samples.stack[i] ?? 0).join(';');
-    weights.set(key, (weights.get(key) ?? 0n) + weightOf(p.samples, i));
-  }
-  return [...weights]
-    .map(([stack, weight]) => `${stack} ${weight}`)
-    .sort()
-    .join('\n');
+  addFolded(weights, dictionary, p);
+  return foldedLines(weights).join('\n');
 }
 
 /** All profiles of a batch as one folded text. */

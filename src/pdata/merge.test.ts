@@ -3,10 +3,21 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { intValue, stringValue, valueToText } from './any-value.ts';
 import { DictionaryBuilder } from './dictionary-builder.ts';
+import { Dictionary, type DictionaryTables } from './dictionary.ts';
 import { batchFromFolded, toFolded } from './folded.ts';
-import { filterSamples, mergeBatches, splitBatch } from './merge.ts';
-import { profile, ProfilesBatch, resource, weightOf } from './profiles-batch.ts';
-import { SamplesBuilder } from './remap.ts';
+import { dropEmpty, filterProfiles, filterSamples } from './filter.ts';
+import { mergeBatches } from './merge.ts';
+import {
+  profile,
+  ProfilesBatch,
+  resource,
+  weightOf,
+  withProfiles,
+  withResourceAttributes,
+  withScopes,
+} from './profiles-batch.ts';
+import { SamplesBuilder } from './samples.ts';
+import { splitBatch } from './split.ts';
 import { listAt } from './tables.ts';
 
 const lines = (batch: ProfilesBatch): string[] => toFolded(batch).split('\n').sort();
@@ -78,6 +89,84 @@ describe('merging batches', () => {
   });
 });
 
+describe('merging under the largest dictionary', () => {
+  it('gives the batch itself where there is one, and shares the dictionary that all have', () => {
+    const batch = batchFromFolded('a 1');
+    assert.equal(mergeBatches([batch]), batch);
+    const twice = mergeBatches([batch, batch]);
+    assert.equal(twice.dictionary, batch.dictionary);
+    assert.deepEqual(lines(twice), ['a 1', 'a 1']);
+    assert.equal(mergeBatches([]).sampleCount, 0);
+  });
+
+  it('shares the profiles that the largest dictionary belongs to, wherever they stand', () => {
+    const [small, large] = [batchFromFolded('a 1'), batchFromFolded('b;c;d;e 2')];
+    const merged = mergeBatches([small, large]);
+    assert.equal(merged.resources[1], large.resources[0]);
+    assert.deepEqual(lines(merged), ['a 1', 'b;c;d;e 2']);
+  });
+
+  it('copies a dictionary once that several batches have', () => {
+    const small = batchFromFolded('a 1\nb 2');
+    const [one, other] = ['x', 'y'].map((name) =>
+      small.mapResources((rp) =>
+        withResourceAttributes(rp, [{ key: 'service.name', value: stringValue(name) }]),
+      ),
+    );
+    assert.ok(one !== undefined && other !== undefined);
+    const merged = mergeBatches([one, batchFromFolded('c;d;e;f 3'), other]);
+    assert.deepEqual(lines(merged), ['a 1', 'a 1', 'b 2', 'b 2', 'c;d;e;f 3']);
+    assert.equal(merged.dictionary.tables.stacks.length, 4);
+  });
+
+  it('keeps unknown fields of requests and of the largest dictionary', () => {
+    const of = (text: string, ...unknown: number[]): ProfilesBatch => {
+      const { dictionary, resources } = batchFromFolded(text);
+      const bytes = Uint8Array.from(unknown);
+      return new ProfilesBatch(new Dictionary(dictionary.tables, bytes), resources, bytes);
+    };
+    const merged = mergeBatches([of('a 1', 0x78, 1), of('b;c 2', 0x78, 2)]);
+    assert.deepEqual([...merged.unknown], [0x78, 1, 0x78, 2]);
+    assert.deepEqual([...merged.dictionary.unknown], [0x78, 2]);
+  });
+
+  it('stores equal rows once even where the largest dictionary does not', () => {
+    const doubled = withTables(batchFromFolded('a;b;c;d 1'), ({ functions, ...others }) => ({
+      ...others,
+      functions: {
+        length: functions.length + 1,
+        name: Int32Array.of(...functions.name, functions.name[1] ?? 0),
+        systemName: Int32Array.of(...functions.systemName, 0),
+        filename: Int32Array.of(...functions.filename, 0),
+        startLine: BigInt64Array.of(...functions.startLine, 0n),
+      },
+    }));
+    const merged = mergeBatches([doubled, batchFromFolded('d 2')]);
+    assert.equal(merged.dictionary.tables.functions.length, 5);
+    assert.deepEqual(lines(merged), ['a;b;c;d 1', 'd 2']);
+  });
+
+  it('takes a zero row that is not zero for what it says', () => {
+    const odd = withTables(batchFromFolded('a;b;c;d 1'), (tables) => ({
+      ...tables,
+      links: { length: 1, traceIds: new Uint8Array(16).fill(7), spanIds: new Uint8Array(8).fill(7) },
+    }));
+    const merged = mergeBatches([odd, batchFromFolded('e 2')]);
+    const [first, second] = [...merged.profiles()].map(({ profile: p }) => p.samples.link[0] ?? 0);
+    const { links } = merged.dictionary.tables;
+    assert.deepEqual([links.spanIds[(first ?? 0) * 8], links.spanIds[(second ?? 0) * 8]], [7, 0]);
+    assert.equal(second, 0);
+  });
+});
+
+/** The batch with other tables. */
+function withTables(
+  batch: ProfilesBatch,
+  edit: (tables: DictionaryTables) => DictionaryTables,
+): ProfilesBatch {
+  return new ProfilesBatch(new Dictionary(edit(batch.dictionary.tables)), batch.resources);
+}
+
 describe('splitting a batch', () => {
   it('gives parts of at most the asked size that together are the whole', () => {
     const text = Array.from({ length: 25 }, (_, i) => `main;f${i} ${i + 1}`).join('\n');
@@ -106,7 +195,70 @@ describe('splitting a batch', () => {
   });
 });
 
+describe('cutting a profile', () => {
+  it('leaves its original payload with the first part and the unknown fields of the request as well', () => {
+    const { dictionary, resources } = batchFromFolded('a 1\nb 2');
+    const [rp] = resources;
+    const [sp] = rp?.scopes ?? [];
+    const [p] = sp?.profiles ?? [];
+    assert.ok(rp !== undefined && sp !== undefined && p !== undefined);
+    const original = Uint8Array.of(1, 2, 3);
+    const whole = new ProfilesBatch(
+      dictionary,
+      [
+        withScopes(rp, [
+          withProfiles(sp, [{ ...p, originalPayloadFormat: 'raw', originalPayload: original }]),
+        ]),
+      ],
+      Uint8Array.of(0x78, 1),
+    );
+    const parts = splitBatch(whole, 1);
+    const payloads = parts.map((part) => [...part.profiles()][0]?.profile.originalPayload.length);
+    assert.deepEqual(payloads, [3, 0]);
+    assert.deepEqual(
+      parts.map((part) => part.unknown.length),
+      [2, 0],
+    );
+  });
+
+  it('makes the first part as small as asked', () => {
+    const whole = batchFromFolded(Array.from({ length: 7 }, (_, i) => `f${i} 1`).join('\n'));
+    assert.deepEqual(
+      splitBatch(whole, 3, 1).map((part) => part.sampleCount),
+      [1, 3, 3],
+    );
+  });
+});
+
+describe('filtering profiles', () => {
+  const batch = mergeBatches([batchFromFolded('a 1'), batchFromFolded('b 2'), batchFromFolded('')]);
+
+  it('keeps those asked for and drops the resources of the others and their rows', () => {
+    const kept = filterProfiles(batch, ({ resource: r }) => r === batch.resources[1]);
+    assert.equal(toFolded(kept), 'b 2');
+    assert.equal(kept.resources.length, 1);
+    assert.equal(kept.dictionary.tables.stacks.length, 2);
+    assert.equal(
+      filterProfiles(batch, () => true),
+      batch,
+    );
+  });
+
+  it('can drop those without samples', () => {
+    assert.deepEqual([batch.profileCount, dropEmpty(batch).profileCount], [3, 2]);
+    assert.equal(dropEmpty(dropEmpty(batch)).resources.length, 2);
+  });
+});
+
 describe('filtering samples', () => {
+  it('gives the same batch back where all stay', () => {
+    const whole = batchFromFolded('a 1');
+    assert.equal(
+      filterSamples(whole, () => true),
+      whole,
+    );
+  });
+
   it('keeps what is asked for and drops what becomes empty', () => {
     const whole = mergeBatches([batchFromFolded('a 1\nb 2'), batchFromFolded('c 3')]);
     const kept = filterSamples(whole, ({ resource: r, sample }) => r === whole.resources[0] && sample === 1);

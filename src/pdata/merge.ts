@@ -1,110 +1,53 @@
 // SPDX-License-Identifier: Apache-2.0
 import { DictionaryBuilder } from './dictionary-builder.ts';
-import { ProfilesBatch, type ResourceProfiles, type ScopeProfiles } from './profiles-batch.ts';
+import type { Dictionary } from './dictionary.ts';
+import { ProfilesBatch, type ResourceProfiles } from './profiles-batch.ts';
 import { Remapper } from './remap.ts';
 
-/** One batch with everything the given ones have, under one dictionary without duplicates. O(rows). */
-export function mergeBatches(batches: readonly ProfilesBatch[]): ProfilesBatch {
-  const [first] = batches;
-  if (first !== undefined && batches.length === 1) return first;
-  const builder = new DictionaryBuilder();
-  const resources: ResourceProfiles[] = [];
-  for (const batch of batches) {
-    const remap = new Remapper(batch.dictionary, builder);
-    for (const rp of batch.resources) resources.push(remap.resourceProfiles(rp));
-  }
-  return new ProfilesBatch(builder.build(), resources);
-}
+/** Room that is made ahead for the rows of other dictionaries, as a multiple of the largest. */
+const MAX_GROWTH = 4;
 
 /**
- * Parts of at most `maxSamples` sample records, in order. A profile larger than that is cut between
- * samples; each part carries only the dictionary rows it references.
+ * One batch with everything the given ones have, in their order, under one dictionary. Linear.
+ *
+ * The largest dictionary is built upon: its rows keep their indices, so the profiles under it are shared
+ * as they are, encoded forms included. Of the others comes what is referenced and not there already.
+ * Where the largest is not orderly (equal rows, a zero row that is not zero), all are copied. Unknown
+ * fields of the other dictionaries are left behind, for nobody knows which rows they mean.
  */
-export function splitBatch(batch: ProfilesBatch, maxSamples: number): ProfilesBatch[] {
-  if (batch.sampleCount <= maxSamples) return [batch];
-  const parts: ProfilesBatch[] = [];
-  let part = new Part(batch);
-  const close = (): void => {
-    parts.push(part.finish());
-    part = new Part(batch);
-  };
-  for (const { resource, scope, profile } of batch.profiles()) {
-    let from = 0;
-    do {
-      if (part.samples >= maxSamples) close();
-      const to = Math.min(profile.samples.length, from + maxSamples - part.samples);
-      part.add(resource, scope, part.remap.profile(profile, from, to), to - from);
-      from = to;
-    } while (from < profile.samples.length);
+export function mergeBatches(batches: readonly ProfilesBatch[]): ProfilesBatch {
+  const [first] = batches;
+  if (first === undefined) return new ProfilesBatch(new DictionaryBuilder().build(), []);
+  if (batches.length === 1) return first;
+  const largest = batches.reduce((a, b) => (rowsOf(b.dictionary) > rowsOf(a.dictionary) ? b : a)).dictionary;
+  const unknown = Buffer.concat(batches.map((batch) => batch.unknown));
+  if (batches.every((batch) => batch.dictionary === largest)) {
+    return new ProfilesBatch(
+      largest,
+      batches.flatMap((batch) => batch.resources),
+      unknown,
+    );
   }
-  if (part.samples > 0 || parts.length === 0) close();
-  return parts;
+  const dictionaries = [...new Set(batches.map((batch) => batch.dictionary))];
+  const rows = dictionaries.reduce((sum, dictionary) => sum + rowsOf(dictionary), 0);
+  const growth = Math.min(rows / Math.max(rowsOf(largest), 1), MAX_GROWTH);
+  let builder = new DictionaryBuilder(largest, { growth });
+  const base = builder.isOrderly() ? largest : undefined;
+  if (base === undefined) builder = new DictionaryBuilder();
+  const remappers = new Map<Dictionary, Remapper>();
+  const resources: ResourceProfiles[] = [];
+  for (const { dictionary, resources: own } of batches) {
+    if (dictionary === base) {
+      for (const rp of own) resources.push(rp);
+      continue;
+    }
+    const remap = remappers.get(dictionary) ?? new Remapper(dictionary, builder);
+    remappers.set(dictionary, remap);
+    for (const rp of own) resources.push(remap.resourceProfiles(rp));
+  }
+  return new ProfilesBatch(builder.build(), resources, unknown);
 }
 
-/** Keeps the samples that `keep` accepts; profiles, scopes and resources left empty go, as do unused rows. */
-export function filterSamples(
-  batch: ProfilesBatch,
-  keep: (at: {
-    resource: ResourceProfiles;
-    scope: ScopeProfiles;
-    profileIndex: number;
-    sample: number;
-  }) => boolean,
-): ProfilesBatch {
-  const part = new Part(batch);
-  for (const resource of batch.resources) {
-    for (const scope of resource.scopes) {
-      scope.profiles.forEach((profile, profileIndex) => {
-        const kept = part.remap.profile(profile, 0, profile.samples.length, (sample) =>
-          keep({ resource, scope, profileIndex, sample }),
-        );
-        if (kept.samples.length > 0) part.add(resource, scope, kept, kept.samples.length);
-      });
-    }
-  }
-  return part.finish();
-}
-
-/** A batch under construction out of pieces of one source batch. */
-class Part {
-  readonly #builder = new DictionaryBuilder();
-  readonly remap: Remapper;
-  readonly #resources: {
-    source: ResourceProfiles;
-    scopes: { source: ScopeProfiles; profiles: ScopeProfiles['profiles'][number][] }[];
-  }[] = [];
-  samples = 0;
-
-  constructor(batch: ProfilesBatch) {
-    this.remap = new Remapper(batch.dictionary, this.#builder);
-  }
-
-  add(
-    resource: ResourceProfiles,
-    scope: ScopeProfiles,
-    profile: ScopeProfiles['profiles'][number],
-    samples: number,
-  ): void {
-    let target = this.#resources.at(-1);
-    if (target?.source !== resource) {
-      target = { source: resource, scopes: [] };
-      this.#resources.push(target);
-    }
-    let targetScope = target.scopes.at(-1);
-    if (targetScope?.source !== scope) {
-      targetScope = { source: scope, profiles: [] };
-      target.scopes.push(targetScope);
-    }
-    targetScope.profiles.push(profile);
-    this.samples += samples;
-  }
-
-  finish(): ProfilesBatch {
-    const resources = this.#resources.map(({ source, scopes }) => ({
-      ...source,
-      encodedScopes: undefined,
-      scopes: scopes.map((s) => ({ ...s.source, profiles: s.profiles })),
-    }));
-    return new ProfilesBatch(this.#builder.build(), resources);
-  }
+function rowsOf({ tables: t }: Dictionary): number {
+  return t.strings.length + t.functions.length + t.locations.length + t.stacks.length + t.attributes.length;
 }

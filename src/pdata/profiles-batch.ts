@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Attributes } from './attributes.ts';
-import type { Dictionary, EncodedForm } from './dictionary.ts';
-import type { Samples } from './tables.ts';
+import type { Dictionary } from './dictionary.ts';
+import type { EncodedForm, Samples, StringTable } from './tables.ts';
+
+const NOTHING: Uint8Array = new Uint8Array(0);
 
 /** What a value counts and in which unit; both are string rows. */
 export interface ValueType {
@@ -23,6 +25,7 @@ export interface Profile {
   readonly attributes: Int32Array;
   readonly originalPayloadFormat: string;
   readonly originalPayload: Uint8Array;
+  /** Columns that may be made on first use; `counts` answers without making them. */
   readonly samples: Samples;
   /** Fields of the message that this version does not know, as they came. */
   readonly unknown: Uint8Array;
@@ -33,12 +36,28 @@ export interface Scope {
   readonly version: string;
   readonly attributes: Attributes;
   readonly droppedAttributesCount: number;
+  /** Fields of the InstrumentationScope message that this version does not know, as they came. */
+  readonly unknown?: Uint8Array | undefined;
 }
 
 export interface ScopeProfiles {
   readonly scope: Scope;
   readonly schemaUrl: string;
   readonly profiles: readonly Profile[];
+  /** Fields of the ScopeProfiles message that this version does not know, as they came. */
+  readonly unknown?: Uint8Array | undefined;
+}
+
+/**
+ * Attributes as they came: entry `i` of `list` is the KeyValue message
+ * `bytes[ranges[2 * i] .. ranges[2 * i + 1]]`. One that refers to the string table means something with the
+ * table `references` only.
+ */
+interface EncodedAttributes {
+  readonly list: Attributes;
+  readonly bytes: Uint8Array;
+  readonly ranges: readonly number[];
+  readonly references: StringTable;
 }
 
 export interface Resource {
@@ -46,14 +65,31 @@ export interface Resource {
   readonly droppedAttributesCount: number;
   /** Fields of the Resource message that this version does not know (entity references …), as they came. */
   readonly unknown: Uint8Array;
+  /** How the attributes came; those still in `attributes` are spliced, whatever became of the others. */
+  readonly encodedAttributes?: EncodedAttributes | undefined;
 }
 
+/** Sample records, and the events they stand for: a record with n timestamps is n events, else one. */
+export interface SampleCounts {
+  readonly profiles: number;
+  readonly samples: number;
+  readonly events: number;
+}
+
+/**
+ * The profiles of one resource. Its parts may be made on first use, so it must not be spread: that would
+ * make them all. `withScopes` and `withResourceAttributes` give changed ones.
+ */
 export interface ResourceProfiles {
   readonly resource: Resource;
   readonly schemaUrl: string;
   readonly scopes: readonly ScopeProfiles[];
-  /** All scope_profiles fields, tags included, as they came; dropped by whoever changes `scopes`. */
+  /** Fields of the ResourceProfiles message that this version does not know, as they came. */
+  readonly unknown?: Uint8Array | undefined;
+  /** All scope_profiles fields, tags included, as they came; none where `scopes` was edited. */
   readonly encodedScopes?: EncodedForm | undefined;
+  /** Known without looking into `scopes`; none where they were edited. */
+  readonly counts?: SampleCounts | undefined;
 }
 
 /**
@@ -63,12 +99,14 @@ export interface ResourceProfiles {
 export class ProfilesBatch {
   readonly dictionary: Dictionary;
   readonly resources: readonly ResourceProfiles[];
-  #sampleCount = -1;
-  #eventCount = -1;
+  /** Fields of the request that this version does not know, as they came. */
+  readonly unknown: Uint8Array;
+  #counts: SampleCounts | undefined;
 
-  constructor(dictionary: Dictionary, resources: readonly ResourceProfiles[]) {
+  constructor(dictionary: Dictionary, resources: readonly ResourceProfiles[], unknown: Uint8Array = NOTHING) {
     this.dictionary = dictionary;
     this.resources = resources;
+    this.unknown = unknown;
   }
 
   *profiles(): Generator<{ resource: ResourceProfiles; scope: ScopeProfiles; profile: Profile }> {
@@ -81,20 +119,21 @@ export class ProfilesBatch {
 
   /** Sample records, the unit in which the Collector counts. */
   get sampleCount(): number {
-    if (this.#sampleCount < 0) {
-      this.#sampleCount = 0;
-      for (const { profile } of this.profiles()) this.#sampleCount += profile.samples.length;
-    }
-    return this.#sampleCount;
+    return this.#count().samples;
   }
 
   /** Sampled events: a record with n timestamps stands for n events, one without for one. */
   get eventCount(): number {
-    if (this.#eventCount < 0) {
-      this.#eventCount = 0;
-      for (const { profile } of this.profiles()) this.#eventCount += eventsOf(profile.samples);
-    }
-    return this.#eventCount;
+    return this.#count().events;
+  }
+
+  get profileCount(): number {
+    return this.#count().profiles;
+  }
+
+  #count(): SampleCounts {
+    this.#counts ??= sumOf(this.resources.map((rp) => rp.counts ?? countScopes(rp.scopes)));
+    return this.#counts;
   }
 
   /** A batch whose resources are mapped; `undefined` drops one. The same batch where nothing changed. */
@@ -106,19 +145,96 @@ export class ProfilesBatch {
       changed ||= edited !== resource;
       if (edited !== undefined) out.push(edited);
     }
-    return changed ? new ProfilesBatch(this.dictionary, out) : this;
+    return changed ? new ProfilesBatch(this.dictionary, out, this.unknown) : this;
   }
 }
 
 /** The same resource with other attributes; its scopes, and their bytes, are shared. */
 export function withResourceAttributes(rp: ResourceProfiles, attributes: Attributes): ResourceProfiles {
-  return attributes === rp.resource.attributes ? rp : { ...rp, resource: { ...rp.resource, attributes } };
+  if (attributes === rp.resource.attributes) return rp;
+  return {
+    resource: { ...rp.resource, attributes },
+    schemaUrl: rp.schemaUrl,
+    get scopes() {
+      return rp.scopes;
+    },
+    unknown: rp.unknown,
+    encodedScopes: rp.encodedScopes,
+    counts: rp.counts,
+  };
 }
 
-function eventsOf(samples: Samples): number {
+/** The same resource with other scopes, which have no encoded form. */
+export function withScopes(rp: ResourceProfiles, scopes: readonly ScopeProfiles[]): ResourceProfiles {
+  return { resource: rp.resource, schemaUrl: rp.schemaUrl, scopes, unknown: rp.unknown };
+}
+
+/** The same scope with other profiles. */
+export function withProfiles(scope: ScopeProfiles, profiles: readonly Profile[]): ScopeProfiles {
+  return { scope: scope.scope, schemaUrl: scope.schemaUrl, profiles, unknown: scope.unknown };
+}
+
+/** The same profile with other samples, and whatever else `changes` says. Does not look at the old samples. */
+export function withSamples(
+  p: Profile,
+  samples: Samples,
+  changes: Partial<Omit<Profile, 'samples'>> = {},
+): Profile {
+  return {
+    sampleType: p.sampleType,
+    periodType: p.periodType,
+    period: p.period,
+    timeUnixNano: p.timeUnixNano,
+    durationNano: p.durationNano,
+    profileId: p.profileId,
+    droppedAttributesCount: p.droppedAttributesCount,
+    attributes: p.attributes,
+    originalPayloadFormat: p.originalPayloadFormat,
+    originalPayload: p.originalPayload,
+    unknown: p.unknown,
+    ...changes,
+    samples,
+  };
+}
+
+/** Makes every column of the batch that is not made yet, so that reading it later costs nothing. */
+export function materialize(batch: ProfilesBatch): ProfilesBatch {
+  const { strings, functions, mappings, locations, stacks, links, attributes } = batch.dictionary.tables;
+  touch(strings.start, functions.name, mappings.filename, locations.mapping, stacks.locations);
+  touch(links.traceIds, attributes.key);
+  for (const { profile: p } of batch.profiles()) touch(p.samples.stack);
+  return batch;
+}
+
+/** Reading the arguments was the point. */
+function touch(..._columns: readonly unknown[]): void {}
+
+function sumOf(counts: readonly SampleCounts[]): SampleCounts {
+  let [profiles, samples, events] = [0, 0, 0];
+  for (const count of counts) {
+    profiles += count.profiles;
+    samples += count.samples;
+    events += count.events;
+  }
+  return { profiles, samples, events };
+}
+
+function countScopes(scopes: readonly ScopeProfiles[]): SampleCounts {
+  return sumOf(
+    scopes.flatMap((scope) =>
+      scope.profiles.map(({ samples }) => ({
+        profiles: 1,
+        samples: samples.length,
+        events: eventsOf(samples),
+      })),
+    ),
+  );
+}
+
+function eventsOf({ length, timestampStart }: Samples): number {
   let events = 0;
-  for (let i = 0; i < samples.length; i++) {
-    const n = (samples.timestampStart[i + 1] ?? 0) - (samples.timestampStart[i] ?? 0);
+  for (let i = 0; i < length; i++) {
+    const n = (timestampStart[i + 1] ?? 0) - (timestampStart[i] ?? 0);
     events += n === 0 ? 1 : n;
   }
   return events;
@@ -133,8 +249,6 @@ export function weightOf(samples: Samples, i: number): bigint {
   for (let v = from; v < to; v++) sum += samples.values[v] ?? 0n;
   return sum;
 }
-
-const NOTHING = new Uint8Array(0);
 
 /** A profile with every optional field at its default. */
 export function profile(fields: Partial<Profile> & Pick<Profile, 'sampleType' | 'samples'>): Profile {

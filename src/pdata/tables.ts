@@ -5,6 +5,26 @@
  * zero value and stands for "unset". Source: opentelemetry-proto profiles/v1development, v1.10.
  */
 
+/**
+ * Bytes that say the same as the columns beside them, in the named wire form (for example "otlp/1.10"):
+ * spliced by an encoder of that form as long as nobody edits what they stand for.
+ */
+export interface EncodedForm {
+  readonly form: string;
+  readonly bytes: Uint8Array;
+}
+
+/**
+ * What the seven tables have in common. Columns may be made on first use from encoded rows, so reading
+ * one may cost time: hoist columns out of loops, and ask for none that you do not need.
+ */
+export interface Table {
+  /** Rows, the zero row included. */
+  readonly length: number;
+  /** All rows as fields of a dictionary message, tags included. A table that is edited has none. */
+  readonly encoded?: EncodedForm | undefined;
+}
+
 /** Lists of row indices: list `i` is `values[start[i] .. start[i + 1]]`. `start` has n + 1 entries. */
 export interface IndexLists {
   readonly start: Uint32Array;
@@ -12,16 +32,14 @@ export interface IndexLists {
 }
 
 /** Strings as ranges of UTF-8 bytes (validated). `end[i]` is exclusive. */
-export interface StringTable {
-  readonly length: number;
+export interface StringTable extends Table {
   readonly bytes: Uint8Array;
   readonly start: Uint32Array;
   readonly end: Uint32Array;
 }
 
 /** `name`, `systemName`, `filename` are string rows; `startLine` is 1-based, 0 = unset. */
-export interface FunctionTable {
-  readonly length: number;
+export interface FunctionTable extends Table {
   readonly name: Int32Array;
   readonly systemName: Int32Array;
   readonly filename: Int32Array;
@@ -29,8 +47,7 @@ export interface FunctionTable {
 }
 
 /** Addresses are in the address space of the mapped file as the producer chose it (ELF for native code). */
-export interface MappingTable {
-  readonly length: number;
+export interface MappingTable extends Table {
   readonly memoryStart: BigUint64Array;
   readonly memoryLimit: BigUint64Array;
   readonly fileOffset: BigUint64Array;
@@ -39,8 +56,7 @@ export interface MappingTable {
 }
 
 /** Lines of location `i` are `lineStart[i] .. lineStart[i + 1]`, innermost inlined function first. */
-export interface LocationTable {
-  readonly length: number;
+export interface LocationTable extends Table {
   readonly mapping: Int32Array;
   readonly address: BigUint64Array;
   readonly attributes: IndexLists;
@@ -51,21 +67,18 @@ export interface LocationTable {
 }
 
 /** Locations of a stack, leaf first. */
-export interface StackTable {
-  readonly length: number;
+export interface StackTable extends Table {
   readonly locations: IndexLists;
 }
 
 /** Ids as packed bytes: 16 a trace id, 8 a span id. An id that was absent is all zeros. */
-export interface LinkTable {
-  readonly length: number;
+export interface LinkTable extends Table {
   readonly traceIds: Uint8Array;
   readonly spanIds: Uint8Array;
 }
 
 /** Values are encoded `AnyValue` messages, `bytes[start[i] .. end[i]]`: equal bytes, equal value. */
-export interface AttributeTable {
-  readonly length: number;
+export interface AttributeTable extends Table {
   readonly key: Int32Array;
   readonly unit: Int32Array;
   readonly bytes: Uint8Array;

@@ -4,7 +4,7 @@ import { encodeOtlp } from '../../src/codecs/otlp/encode.ts';
 import { intValue, stringValue } from '../../src/pdata/any-value.ts';
 import { DictionaryBuilder } from '../../src/pdata/dictionary-builder.ts';
 import { profile, ProfilesBatch, resource, type ResourceProfiles } from '../../src/pdata/profiles-batch.ts';
-import { SamplesBuilder } from '../../src/pdata/remap.ts';
+import { SamplesBuilder } from '../../src/pdata/samples.ts';
 
 /** A payload in the shape that the eBPF profiler sends: see `makePayload`. */
 export interface PayloadSize {

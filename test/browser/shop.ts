@@ -2,7 +2,7 @@
 import { intValue, stringValue } from '../../src/pdata/any-value.ts';
 import { DictionaryBuilder } from '../../src/pdata/dictionary-builder.ts';
 import { profile, ProfilesBatch, resource, type ResourceProfiles } from '../../src/pdata/profiles-batch.ts';
-import { SamplesBuilder } from '../../src/pdata/remap.ts';
+import { SamplesBuilder } from '../../src/pdata/samples.ts';
 
 /** `name|kind|binary|file:line`, all but the name may be missing; stacks root first, then the weight. */
 interface ServiceDrawing {

@@ -26,7 +26,7 @@ describe('the built program without privileges', { timeout: 120_000, skip: WITHO
     for (const part of ['package.json', 'bin', 'proto', 'build/bpf', 'build/web', 'build/chunks']) {
       cpSync(join(packageRoot(), part), join(dir, 'app', part), { recursive: true });
     }
-    for (const file of ['otelcol-profiles.mjs', 'otelcol_profiles.node']) {
+    for (const file of ['otelcol-profiles.mjs', 'otelcol_profiles.node', 'otelcol_codecs.node']) {
       cpSync(join(packageRoot(), 'build', file), join(dir, 'app', 'build', file));
     }
     mkdirSync(join(dir, 'bin'));

@@ -13,7 +13,7 @@ import { intValue, stringValue } from '../../src/pdata/any-value.ts';
 import { DictionaryBuilder } from '../../src/pdata/dictionary-builder.ts';
 import { batchFromFolded, type FoldedOptions } from '../../src/pdata/folded.ts';
 import { profile, ProfilesBatch, resource } from '../../src/pdata/profiles-batch.ts';
-import { SamplesBuilder } from '../../src/pdata/remap.ts';
+import { SamplesBuilder } from '../../src/pdata/samples.ts';
 import { type FakePyroscope, type FakePyroscopeOptions, startFakePyroscope } from './fake-pyroscope.ts';
 
 const CPU = 'process_cpu:cpu:nanoseconds:cpu:nanoseconds';

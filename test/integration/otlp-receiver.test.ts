@@ -100,4 +100,38 @@ describe('the OTLP receiver and foreign clients', () => {
     assert.equal(next.batches.length, 3);
     assert.equal(await curl(json, protobuf), '400 application/x-protobuf');
   });
+
+  it('tells curl that a body is too large, with and without "Expect: 100-continue"', async () => {
+    const large = join(dir, 'large.bin');
+    writeFileSync(large, Buffer.alloc(24 * 1024 * 1024));
+    const protobuf = 'content-type: application/x-protobuf';
+    for (const header of ['expect: 100-continue', 'expect:', 'transfer-encoding: chunked']) {
+      assert.equal(await curl(large, protobuf, header), '413 application/x-protobuf', header);
+    }
+  });
+
+  it('takes every encoding of Python, refuses what is wrong, and serves on', async () => {
+    next.batches.length = 0;
+    const { python: program, env } = pythonEnv();
+    const script = join(packageRoot(), 'test', 'integration', 'otlp-http-client.py');
+    const { stdout } = await run(program, [script, url, request], { env });
+    const encodings = ['identity', 'gzip', 'zlib', 'deflate', 'zstd', 'snappy', 'x-snappy-framed', 'lz4'];
+    const taken = [...encodings, 'json', 'chunked', 'after refusals', 'at the end'];
+    const bombs = ['gzip', 'zstd', 'lz4', 'x-snappy-framed'].map((name) => `bomb ${name}`);
+    assert.deepEqual(JSON.parse(stdout), {
+      ...Object.fromEntries(taken.map((name) => [name, '200 stays open'])),
+      ...Object.fromEntries(bombs.map((name) => [name, '413 stays open'])),
+      'other encoding': '400 stays open',
+      'unknown encoding': '415 stays open',
+      'length too large': 'HTTP/1.1 400 Bad Request',
+      // The beginning of the body is malformed; what is left of it is no request.
+      'length too small': 'HTTP/1.1 400 Bad Request',
+      'two lengths': 'HTTP/1.1 400 Bad Request',
+      'no such length': 'HTTP/1.1 400 Bad Request',
+      'announced 1 GiB': 'HTTP/1.1 413 Payload Too Large',
+      'chunk cut short': 'HTTP/1.1 400 Bad Request',
+    });
+    assert.equal(next.batches.length, taken.length);
+    assert.equal(settings.meter.value('receiver_otlp_in_flight_bytes'), 0);
+  });
 });

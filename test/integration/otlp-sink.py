@@ -14,39 +14,19 @@ import grpc
 from opentelemetry.proto.collector.profiles.v1development import profiles_service_pb2 as messages
 from opentelemetry.proto.collector.profiles.v1development import profiles_service_pb2_grpc as services
 
+from otlp_text import record
+
 
 LOCK = threading.Lock()
 
 
-def folded(dictionary, profile):
-    lines = []
-    for sample in profile.samples:
-        names = []
-        for location in dictionary.stack_table[sample.stack_index].location_indices:
-            for line in dictionary.location_table[location].lines:
-                function = dictionary.function_table[line.function_index]
-                names.append(dictionary.string_table[function.name_strindex])
-        value = sum(sample.values) if sample.values else len(sample.timestamps_unix_nano)
-        lines.append(";".join(reversed(names)) + " " + str(value))
-    return lines
-
-
-def inline_text(attribute):
-    return attribute.key + "=" + attribute.value.string_value
-
-
 class Sink(services.ProfilesServiceServicer):
     def Export(self, request, context):
-        record = {"metadata": dict(context.invocation_metadata()), "attributes": [], "folded": []}
-        for resource in request.resource_profiles:
-            record["attributes"] += [inline_text(a) for a in resource.resource.attributes]
-            for scope in resource.scope_profiles:
-                for profile in scope.profiles:
-                    record["folded"] += folded(request.dictionary, profile)
-        record["metadata"] = {k: str(v) for k, v in record["metadata"].items()}
+        metadata = {k: str(v) for k, v in context.invocation_metadata()}
+        line = json.dumps(record(request, metadata))
         # One write for a line and its end: requests are answered by several threads.
         with LOCK:
-            sys.stdout.write(json.dumps(record) + "\n")
+            sys.stdout.write(line + "\n")
             sys.stdout.flush()
         return messages.ExportProfilesServiceResponse()
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { packageRoot } from '../../src/internal/package-root.ts';
 
 const ENV = join(packageRoot(), '.cache', 'python-env');
 const STUBS = join(ENV, 'stubs');
-const PACKAGES = ['grpcio>=1.60', 'grpcio-tools>=1.60', 'protobuf'];
+const PACKAGES = ['grpcio>=1.60', 'grpcio-tools>=1.60', 'protobuf', 'zstandard', 'cramjam'];
 const PROTO_FILES = [
   'opentelemetry/proto/common/v1/common.proto',
   'opentelemetry/proto/resource/v1/resource.proto',
@@ -14,7 +14,10 @@ const PROTO_FILES = [
   'opentelemetry/proto/collector/profiles/v1development/profiles_service.proto',
 ];
 
-/** A Python that has grpcio and the stubs of our `proto/`, to be run as a foreign OTLP client or server. */
+/**
+ * A Python that has grpcio and the stubs of our `proto/`, to be run as a foreign OTLP client or server, and
+ * compressions that are not ours.
+ */
 export interface PythonEnv {
   readonly python: string;
   /** Environment variables under which the stubs can be imported. */
@@ -35,8 +38,10 @@ export function pythonEnv(): PythonEnv {
 function makeEnv(): PythonEnv {
   const python = join(ENV, 'bin', 'python');
   const ready = join(ENV, 'ready');
-  if (!existsSync(ready)) {
-    rmSync(ENV, { recursive: true, force: true });
+  const wanted = PACKAGES.join(' ');
+  const has = existsSync(ready) ? readFileSync(ready, 'utf8') : undefined;
+  if (has !== wanted) {
+    if (has === undefined) rmSync(ENV, { recursive: true, force: true });
     mkdirSync(join(packageRoot(), '.cache'), { recursive: true });
     try {
       run('python3', '-m', 'venv', ENV);
@@ -57,7 +62,7 @@ function makeEnv(): PythonEnv {
       `--grpc_python_out=${STUBS}`,
       ...PROTO_FILES,
     );
-    writeFileSync(ready, '');
+    writeFileSync(ready, wanted);
   }
   return { python, env: { ...process.env, PYTHONPATH: STUBS } };
 }

@@ -9,9 +9,9 @@ const BYTES_PER_BYTE = 12;
 const FREE_BYTES = 4 << 20;
 
 /** Estimated heap sizes in bytes. */
-export const Cost = { resource: 320, scope: 256, profile: 256, samples: 1024, attribute: 96 } as const;
+export const Cost = { resource: 320, scope: 256, profile: 256, attribute: 96 } as const;
 
-/** Bounds what a decoder allocates: charged before each allocation that the input asks for. */
+/** Bounds what the decoder of OTLP 1.7 allocates: charged before each allocation that the input asks for. */
 export class MemoryBudget {
   #left: number;
 

@@ -1,21 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
-import { Wire, WireReader } from '../../internal/wire-reader.ts';
-import { type KeyValue, readKeyValue, readUtf8 } from '../../pdata/any-value.ts';
+import { DecodeError, Wire, WireReader } from '../../internal/wire-reader.ts';
 import {
-  type Profile,
-  ProfilesBatch,
-  type Resource,
-  type ResourceProfiles,
-  type Scope,
-  type ScopeProfiles,
-} from '../../pdata/profiles-batch.ts';
-import { Cost, MemoryBudget } from './budget.ts';
-import { type DecodedDictionary, decodeDictionary } from './decode-dictionary.ts';
-import { ProfileReader } from './decode-profile.ts';
-import { checkKeyValue, enter, Ranges } from './fields.ts';
-import { detectRevision, formOf, hasSamples, type Revision } from './revision.ts';
-
-const FORMAT = 'OTLP profiles';
+  DictionaryFact,
+  type OtlpFunctions,
+  ProfilesFact,
+  WireRevision,
+} from '../../native/otlp-functions.ts';
+import { Dictionary } from '../../pdata/dictionary.ts';
+import { ProfilesBatch } from '../../pdata/profiles-batch.ts';
+import { checkMemory } from './memory.ts';
+import { EncodedResourceProfiles, type ResourcesSource } from './encoded-resource.ts';
+import { encodedTables } from './encoded-tables.ts';
+import { FORMAT, Ranges } from './fields.ts';
+import { decodeOtlp17 } from './legacy-1-7.ts';
+import { isOtlp17, WITHOUT_DICTIONARY } from './legacy-1-7-detect.ts';
+import { detectRevision, Form, type Revision } from './revision.ts';
+import { otlpFunctions, typescriptFunctions } from './scan.ts';
+import { scanDictionary, tableSizes } from './scan-dictionary.ts';
+import { scanProfiles } from './scan-profiles.ts';
 
 /** A decoded request and the wire revision it was written in. */
 export interface DecodedOtlp {
@@ -24,217 +26,164 @@ export interface DecodedOtlp {
 }
 
 /**
- * Reads an ExportProfilesServiceRequest or ProfilesData, revisions 1.8 to 1.11, into columns. Every
- * length, wire type, index and string is checked. The batch keeps `bytes`, which must not change from
- * then on, to splice what nobody edits. Throws DecodeError with the byte offset.
+ * Reads an ExportProfilesServiceRequest or ProfilesData, revisions 1.7 to 1.11. Every length, wire type,
+ * index, sample shape and string is checked now; columns are made when they are first used. The batch keeps
+ * `bytes`, which must not change from then on, to read and to splice from. Throws DecodeError with the byte
+ * offset.
  */
 export function decodeOtlp(bytes: Uint8Array): ProfilesBatch {
   return decodeOtlpDetailed(bytes).batch;
 }
 
-/** Like `decodeOtlp`, and tells the revision. */
-export function decodeOtlpDetailed(bytes: Uint8Array): DecodedOtlp {
+/** Like `decodeOtlp`, and tells the revision. `functions`: for tests and benchmarks. */
+export function decodeOtlpDetailed(
+  bytes: Uint8Array,
+  functions: OtlpFunctions = otlpFunctions(),
+): DecodedOtlp {
   // A plain view: a Buffer's subarray is slower and would leak Buffers into attribute values.
-  const r = new WireReader(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length), FORMAT);
-  const budget = new MemoryBudget(bytes.length);
-  const dictionary = readDictionary(r, budget);
-  r.pos = 0;
-  const revision = detectRevision(r, dictionary.dictionary.tables.attributes.key, dictionary.refers);
-  r.pos = 0;
-  const resources = new ResourceReader(dictionary, revision, budget).readAll(r);
-  return { batch: new ProfilesBatch(dictionary.dictionary, resources), revision };
+  const plain = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
+  try {
+    return decodeCurrent(plain, functions);
+  } catch (error) {
+    if (!(error instanceof DecodeError) || !isOtlp17(plain)) throw error;
+    return { batch: decodeOtlp17(plain), revision: '1.7' };
+  }
 }
 
-function readDictionary(r: WireReader, budget: MemoryBudget): DecodedDictionary {
-  const ranges = new Ranges(r.bytes);
-  let found = 0;
-  while (r.next()) {
-    if (r.field !== 2) {
+function decodeCurrent(bytes: Uint8Array, functions: OtlpFunctions): DecodedOtlp {
+  const request = findRequest(new WireReader(bytes, FORMAT));
+  checkMemory(bytes, { resources: request.resources });
+  const dictionary = readDictionary(request, functions);
+  const r = new WireReader(bytes, FORMAT);
+  const refers = dictionary.facts[DictionaryFact.refers] !== 0;
+  const revision = detectRevision(r, () => dictionary.tables.attributes.key, refers);
+  const source = sourceOf(bytes, functions, new Dictionary(dictionary.tables, dictionary.unknown), revision);
+  const found = new Uint32Array(request.resources * ProfilesFact.perResource + ProfilesFact.size);
+  const rows = tableSizes(dictionary.facts);
+  const isScanned =
+    functions !== typescriptFunctions &&
+    functions.scanProfiles(bytes, 0, bytes.length, source.revision, rows, found);
+  if (!isScanned) scanOrSay(request, source.revision, rows, found);
+  const totals = found.subarray(request.resources * ProfilesFact.perResource);
+  if (!request.hasDictionary && (totals[ProfilesFact.samples] ?? 0) > 0) {
+    r.fail(WITHOUT_DICTIONARY, 0);
+  }
+  checkMemory(bytes, { resources: request.resources, dictionary: dictionary.facts, profiles: totals });
+  return {
+    batch: new ProfilesBatch(source.dictionary, resourcesOf(source, found), request.unknown),
+    revision,
+  };
+}
+
+/** The reference's scan; indices into tables that are not there are told by what is missing. */
+function scanOrSay(request: FoundRequest, revision: number, rows: Uint32Array, found: Uint32Array): void {
+  try {
+    scanProfiles(new WireReader(request.source, FORMAT), revision, rows, found);
+  } catch (error) {
+    const isRow = error instanceof DecodeError && error.message.includes('is out of range');
+    if (request.hasDictionary || !isRow) throw error;
+    throw new DecodeError(FORMAT, error.offset, WITHOUT_DICTIONARY, { cause: error });
+  }
+}
+
+interface FoundRequest {
+  readonly source: Uint8Array;
+  readonly resources: number;
+  readonly hasDictionary: boolean;
+  /** The bytes that hold the dictionary message, `from .. to`; in place where it is one piece. */
+  readonly bytes: Uint8Array;
+  readonly from: number;
+  readonly to: number;
+  readonly unknown: Uint8Array;
+}
+
+function findRequest(r: WireReader): FoundRequest {
+  const dictionary = new Ranges(r.bytes);
+  const unknown = new Ranges(r.bytes);
+  let resources = 0;
+  let dictionaries = 0;
+  for (let at = r.pos; r.next(); at = r.pos) {
+    if (r.field === 2) {
+      r.expect(Wire.Len);
+      const n = r.length();
+      dictionary.add(r.pos, r.pos + n);
+      r.pos += n;
+      dictionaries++;
+      continue;
+    }
+    if (r.field === 1) {
+      r.expect(Wire.Len);
+      resources++;
+      r.skip();
+    } else {
+      r.skip();
+      unknown.add(at, r.pos);
+    }
+  }
+  const message = dictionary.join();
+  const isInPlace = message.buffer === r.bytes.buffer;
+  // In place, offsets in errors count from the start of the request.
+  const from = isInPlace ? message.byteOffset - r.bytes.byteOffset : 0;
+  return {
+    source: r.bytes,
+    resources,
+    hasDictionary: dictionaries > 0,
+    bytes: isInPlace ? r.bytes : message,
+    from,
+    to: from + message.length,
+    unknown: unknown.join(),
+  };
+}
+
+function readDictionary({ bytes, from, to }: FoundRequest, functions: OtlpFunctions) {
+  const facts = new Uint32Array(DictionaryFact.size);
+  if (functions === typescriptFunctions || !functions.scanDictionary(bytes, from, to, facts)) {
+    scanDictionary(new WireReader(bytes, FORMAT, from, to), facts);
+  }
+  const unknown = new Ranges(bytes);
+  if (facts[DictionaryFact.unknownFields] !== 0) {
+    const r = new WireReader(bytes, FORMAT, from, to);
+    for (let at = r.pos; r.next(); at = r.pos) {
+      const isUnknown = r.field > 7;
+      r.skip();
+      if (isUnknown) unknown.add(at, r.pos);
+    }
+  }
+  return { facts, tables: encodedTables(bytes, facts, functions), unknown: unknown.join() };
+}
+
+function sourceOf(
+  bytes: Uint8Array,
+  functions: OtlpFunctions,
+  dictionary: Dictionary,
+  revision: Exclude<Revision, '1.7'>,
+): ResourcesSource {
+  const of = { bytes, functions, dictionary };
+  switch (revision) {
+    case '1.8':
+      return { ...of, revision: WireRevision.v1_8, form: undefined, formWithReferences: undefined };
+    case '1.9':
+      return { ...of, revision: WireRevision.v1_9, form: Form.v1_9, formWithReferences: undefined };
+    case '1.10':
+      return { ...of, revision: WireRevision.v1_10, form: Form.v1_10, formWithReferences: Form.references };
+  }
+}
+
+function resourcesOf(source: ResourcesSource, found: Uint32Array): EncodedResourceProfiles[] {
+  const r = new WireReader(source.bytes, FORMAT);
+  const out: EncodedResourceProfiles[] = [];
+  for (let at = 0; r.next(); ) {
+    if (r.field !== 1) {
       r.skip();
       continue;
     }
-    r.expect(Wire.Len);
     const n = r.length();
-    ranges.add(r.pos, r.pos + n);
+    const [profiles = 0, samples = 0, events = 0, refers = 0] = found.subarray(at, at + 4);
+    at += ProfilesFact.perResource;
+    out.push(
+      new EncodedResourceProfiles(source, r.pos, r.pos + n, { profiles, samples, events }, refers !== 0),
+    );
     r.pos += n;
-    found++;
   }
-  r.pos = 0;
-  if (found === 0 && hasSamples(r)) {
-    r.fail('samples without a dictionary (OTLP 1.7 and older had none here; 1.8 and newer are supported)', 0);
-  }
-  const message = ranges.join();
-  // In place where it is one piece, so that offsets in errors count from the start of the request.
-  const inPlace = message.buffer === r.bytes.buffer;
-  const from = inPlace ? message.byteOffset - r.bytes.byteOffset : 0;
-  const source = inPlace ? r.bytes : message;
-  return decodeDictionary(new WireReader(source, FORMAT, from, from + message.length), budget);
-}
-
-class ResourceReader {
-  readonly #dictionary: DecodedDictionary;
-  readonly #budget: MemoryBudget;
-  readonly #profiles: ProfileReader;
-  /** Undefined where other field numbers than those of a revision that can be written are used. */
-  readonly #form: string | undefined;
-  readonly #text: (row: number) => string;
-
-  constructor(dictionary: DecodedDictionary, revision: Revision, budget: MemoryBudget) {
-    this.#dictionary = dictionary;
-    this.#budget = budget;
-    this.#profiles = new ProfileReader(dictionary.sizes, revision, budget);
-    this.#form = revision === '1.8' ? undefined : formOf(revision);
-    this.#text = (row) => dictionary.dictionary.text(row);
-  }
-
-  readAll(r: WireReader): ResourceProfiles[] {
-    const resources: ResourceProfiles[] = [];
-    while (r.next()) {
-      if (r.field !== 1) {
-        r.skip();
-        continue;
-      }
-      const outer = enter(r);
-      resources.push(this.#readResourceProfiles(r));
-      r.end = outer;
-    }
-    return resources;
-  }
-
-  #readResourceProfiles(r: WireReader): ResourceProfiles {
-    this.#budget.charge(r, Cost.resource);
-    const attributes: KeyValue[] = [];
-    const unknown = new Ranges(r.bytes);
-    const rest = new Ranges(r.bytes);
-    const scopes: ScopeProfiles[] = [];
-    let droppedAttributesCount = 0;
-    let schemaUrl = '';
-    let spliceable = true;
-    for (let at = r.pos; r.next(); at = r.pos) {
-      switch (r.field) {
-        case 1: {
-          const outer = enter(r);
-          droppedAttributesCount = this.#readResource(r, attributes, unknown, droppedAttributesCount);
-          r.end = outer;
-          break;
-        }
-        case 2: {
-          const outer = enter(r);
-          const scope = this.#readScopeProfiles(r);
-          scopes.push(scope.profiles);
-          spliceable &&= !scope.refers;
-          r.end = outer;
-          rest.add(at, r.pos);
-          break;
-        }
-        case 3:
-          r.expect(Wire.Len);
-          schemaUrl = readUtf8(r);
-          break;
-        default:
-          r.skip();
-          rest.add(at, r.pos);
-      }
-    }
-    const resource: Resource = { attributes, droppedAttributesCount, unknown: unknown.join() };
-    const form = spliceable ? this.#form : undefined;
-    const encodedScopes = form === undefined ? undefined : { form, bytes: rest.join() };
-    return { resource, schemaUrl, scopes, encodedScopes };
-  }
-
-  /** Adds to `attributes` and `unknown`; gives the dropped attributes count. */
-  #readResource(r: WireReader, attributes: KeyValue[], unknown: Ranges, dropped: number): number {
-    let count = dropped;
-    for (let at = r.pos; r.next(); at = r.pos) {
-      switch (r.field) {
-        case 1:
-          this.#readAttribute(r, attributes);
-          break;
-        case 2:
-          r.expect(Wire.Varint);
-          count = r.uint32();
-          break;
-        default:
-          r.skip();
-          unknown.add(at, r.pos);
-      }
-    }
-    return count;
-  }
-
-  /** True where the attribute refers to the string table. */
-  #readAttribute(r: WireReader, into: KeyValue[]): boolean {
-    const outer = enter(r);
-    this.#budget.charge(r, Cost.attribute);
-    const from = r.pos;
-    const refers = checkKeyValue(r, this.#dictionary.sizes.strings);
-    r.pos = from;
-    into.push(readKeyValue(r, this.#text));
-    r.end = outer;
-    return refers;
-  }
-
-  #readScopeProfiles(r: WireReader): { profiles: ScopeProfiles; refers: boolean } {
-    this.#budget.charge(r, Cost.scope);
-    const profiles: Profile[] = [];
-    const scope = {
-      name: '',
-      version: '',
-      attributes: [] as KeyValue[],
-      droppedAttributesCount: 0,
-      refers: false,
-    };
-    let schemaUrl = '';
-    while (r.next()) {
-      switch (r.field) {
-        case 1: {
-          const outer = enter(r);
-          this.#readScope(r, scope);
-          r.end = outer;
-          break;
-        }
-        case 2: {
-          const outer = enter(r);
-          profiles.push(this.#profiles.read(r));
-          r.end = outer;
-          break;
-        }
-        case 3:
-          r.expect(Wire.Len);
-          schemaUrl = readUtf8(r);
-          break;
-        default:
-          r.skip();
-      }
-    }
-    const { refers, ...plain } = scope;
-    return { profiles: { scope: plain satisfies Scope, schemaUrl, profiles }, refers };
-  }
-
-  #readScope(
-    r: WireReader,
-    scope: { -readonly [K in keyof Scope]: Scope[K] } & { attributes: KeyValue[]; refers: boolean },
-  ): void {
-    while (r.next()) {
-      switch (r.field) {
-        case 1:
-          r.expect(Wire.Len);
-          scope.name = readUtf8(r);
-          break;
-        case 2:
-          r.expect(Wire.Len);
-          scope.version = readUtf8(r);
-          break;
-        case 3:
-          if (this.#readAttribute(r, scope.attributes)) scope.refers = true;
-          break;
-        case 4:
-          r.expect(Wire.Varint);
-          scope.droppedAttributesCount = r.uint32();
-          break;
-        default:
-          r.skip();
-      }
-    }
-  }
+  return out;
 }

@@ -1,33 +1,45 @@
 // SPDX-License-Identifier: Apache-2.0
-import { Wire, WireReader } from '../../internal/wire-reader.ts';
+import { Wire } from '../../internal/wire-reader.ts';
 import type { ReverseWriter } from '../../internal/wire-writer.ts';
 import { writeAnyValue } from '../../pdata/any-value.ts';
 import type { Dictionary } from '../../pdata/dictionary.ts';
 import type {
+  EncodedForm,
   FunctionTable,
   LinkTable,
   LocationTable,
   MappingTable,
   StackTable,
   StringTable,
+  Table,
 } from '../../pdata/tables.ts';
-import { TableField } from './decode-dictionary.ts';
-import { halves, writeRows, writeVarintField } from './encode-profile.ts';
-import { checkAnyValue } from './fields.ts';
+import { valueRefers } from './encode-attributes.ts';
+import { writeRows, writeVarintField } from './encode-profile.ts';
+import { halves } from './fill.ts';
+import { TableField } from './scan-dictionary.ts';
 
 /**
- * Writes the fields of a ProfilesDictionary from columns, zero rows included. `inline` resolves string
- * references inside attribute values.
+ * Writes the fields of a ProfilesDictionary, zero rows included: what `maySplice` allows as it came, the rest
+ * from columns. String references inside attribute values are written as text then.
  */
-export function writeDictionary(w: ReverseWriter, dictionary: Dictionary, inline: boolean): void {
+export function writeDictionary(
+  w: ReverseWriter,
+  dictionary: Dictionary,
+  maySplice: (encoded: EncodedForm | undefined) => encoded is EncodedForm,
+): void {
   const t = dictionary.tables;
-  writeStacks(w, t.stacks);
-  writeAttributes(w, dictionary, inline);
-  writeStrings(w, t.strings);
-  writeLinks(w, t.links);
-  writeFunctions(w, t.functions);
-  writeLocations(w, t.locations);
-  writeMappings(w, t.mappings);
+  const table = <T extends Table>(of: T, write: (w: ReverseWriter, of: T) => void): void => {
+    const { encoded } = of;
+    if (maySplice(encoded)) w.raw(encoded.bytes);
+    else write(w, of);
+  };
+  table(t.stacks, writeStacks);
+  table(t.attributes, () => writeAttributes(w, dictionary));
+  table(t.strings, writeStrings);
+  table(t.links, writeLinks);
+  table(t.functions, writeFunctions);
+  table(t.locations, writeLocations);
+  table(t.mappings, writeMappings);
 }
 
 function writeStacks(w: ReverseWriter, { length, locations }: StackTable): void {
@@ -38,7 +50,7 @@ function writeStacks(w: ReverseWriter, { length, locations }: StackTable): void 
   }
 }
 
-function writeAttributes(w: ReverseWriter, dictionary: Dictionary, inline: boolean): void {
+function writeAttributes(w: ReverseWriter, dictionary: Dictionary): void {
   const { length, key, unit, bytes, start, end } = dictionary.tables.attributes;
   for (let i = length - 1; i >= 0; i--) {
     const before = w.length;
@@ -47,19 +59,13 @@ function writeAttributes(w: ReverseWriter, dictionary: Dictionary, inline: boole
     const to = end[i] as number;
     if (from !== to) {
       const valueBefore = w.length;
-      if (inline && refersToStrings(bytes, from, to)) writeAnyValue(w, dictionary.attributeValue(i));
+      if (valueRefers(bytes, from, to)) writeAnyValue(w, dictionary.attributeValue(i));
       else w.raw(bytes.subarray(from, to));
       w.message(2, valueBefore);
     }
     w.int32Field(1, key[i] as number);
     w.message(TableField.attributes, before);
   }
-}
-
-function refersToStrings(bytes: Uint8Array, from: number, to: number): boolean {
-  // One short string, the usual case, is known by its first bytes.
-  if (bytes[from] === 0x0a && bytes[from + 1] === to - from - 2) return false;
-  return checkAnyValue(new WireReader(bytes, 'attribute value', from, to), 0x7fff_ffff);
 }
 
 function writeStrings(w: ReverseWriter, { length, bytes, start, end }: StringTable): void {

@@ -3,6 +3,7 @@ import { Wire } from '../../internal/wire-reader.ts';
 import type { ReverseWriter } from '../../internal/wire-writer.ts';
 import type { Profile, ValueType } from '../../pdata/profiles-batch.ts';
 import type { Samples } from '../../pdata/tables.ts';
+import { halves } from './fill.ts';
 import type { WriteRevision } from './revision.ts';
 
 /** Writes a Profile as field 2 of ScopeProfiles. */
@@ -60,11 +61,6 @@ function writeSamples(w: ReverseWriter, s: Samples, revision: WriteRevision): vo
     w.int32Field(1, s.stack[i] as number);
     w.message(2, before);
   }
-}
-
-/** A 64-bit column as pairs of low and high halves. */
-export function halves(column: BigInt64Array | BigUint64Array): Uint32Array {
-  return new Uint32Array(column.buffer, column.byteOffset, column.length * 2);
 }
 
 function writeFixed(w: ReverseWriter, field: number, column: Uint32Array, from: number, to: number): void {

@@ -2,7 +2,9 @@
 import { isUtf8 } from 'node:buffer';
 import { MAX_VALUE_DEPTH } from '../../pdata/any-value.ts';
 import { Wire, type WireReader } from '../../internal/wire-reader.ts';
-import type { Int32List } from './growing.ts';
+
+/** What errors call the bytes. */
+export const FORMAT = 'OTLP profiles';
 
 /**
  * Narrows the reader to the nested message it stands before and returns the outer end, to be put back
@@ -39,19 +41,18 @@ export function readRow(r: WireReader, rows: number, what: string): number {
   return row;
 }
 
-/** Appends a repeated row index, packed or not. */
-export function readRows(r: WireReader, into: Int32List, rows: number, what: string): void {
+/** Checks a repeated row index, packed or not, against the `rows` of its table; gives how many. */
+export function skipRows(r: WireReader, rows: number, what: string): number {
   if (r.wire === Wire.Varint) {
-    into.push(readRow(r, rows, what));
-    return;
+    readRow(r, rows, what);
+    return 1;
   }
   const outer = enter(r);
   const { bytes, end } = r;
-  into.reserve(end - r.pos);
-  const { data } = into;
-  let n = into.length;
+  let n = 0;
   let pos = r.pos;
   while (pos < end) {
+    const at = pos;
     let row = bytes[pos] as number;
     if (row < 0x80) pos++;
     else if (pos + 1 < end && (bytes[pos + 1] as number) < 0x80) {
@@ -62,12 +63,12 @@ export function readRows(r: WireReader, into: Int32List, rows: number, what: str
       row = r.index();
       pos = r.pos;
     }
-    if (row >= rows) failRow(r, row, rows, what, pos);
-    data[n++] = row;
+    if (row >= rows) failRow(r, row, rows, what, at);
+    n++;
   }
-  into.length = n;
   r.pos = end;
   r.end = outer;
+  return n;
 }
 
 function failRow(r: WireReader, row: number, rows: number, what: string, at: number): never {
@@ -104,12 +105,21 @@ export function checkUtf8(r: WireReader): void {
 
 /**
  * Passes over the fields of an AnyValue up to `r.end` and checks everything that reading it later
- * relies on. True where the value, or one inside it, refers to the string table (OTLP 1.10).
+ * relies on. Sets `out[refers]` where the value, or one inside it, refers to the string table (OTLP 1.10), and
+ * adds the values inside it to `out[nested]`.
  */
-export function checkAnyValue(r: WireReader, strings: number, depth = 0): boolean {
+export function checkAnyValue(
+  r: WireReader,
+  strings: number,
+  out: Uint32Array,
+  refers: number,
+  nested: number,
+  depth = 0,
+): void {
   if (depth > MAX_VALUE_DEPTH) r.fail(`attribute value nested deeper than ${MAX_VALUE_DEPTH}`);
-  let refers = false;
+  let known = 0;
   while (r.next()) {
+    if (r.field <= 8 && ++known > 1) r.fail('attribute value of more than one kind');
     switch (r.field) {
       case 1:
         checkUtf8(r);
@@ -124,7 +134,7 @@ export function checkAnyValue(r: WireReader, strings: number, depth = 0): boolea
         break;
       case 5:
       case 6:
-        refers = checkComposite(r, strings, depth) || refers;
+        checkComposite(r, strings, out, refers, nested, depth);
         break;
       case 7:
         r.expect(Wire.Len);
@@ -132,18 +142,23 @@ export function checkAnyValue(r: WireReader, strings: number, depth = 0): boolea
         break;
       case 8:
         readRow(r, strings, 'string index');
-        refers = true;
+        if (refers >= 0) out[refers] = 1;
         break;
       default:
         r.skip();
     }
   }
-  return refers;
 }
 
-function checkComposite(r: WireReader, strings: number, depth: number): boolean {
+function checkComposite(
+  r: WireReader,
+  strings: number,
+  out: Uint32Array,
+  refers: number,
+  nested: number,
+  depth: number,
+): void {
   const isArray = r.field === 5;
-  let refers = false;
   const outer = enter(r);
   while (r.next()) {
     if (r.field !== 1) {
@@ -151,36 +166,44 @@ function checkComposite(r: WireReader, strings: number, depth: number): boolean 
       continue;
     }
     const listEnd = enter(r);
-    const item = isArray ? checkAnyValue(r, strings, depth + 1) : checkKeyValue(r, strings, depth + 1);
-    refers = item || refers;
+    out[nested] = (out[nested] as number) + 1;
+    if (isArray) checkAnyValue(r, strings, out, refers, nested, depth + 1);
+    else checkKeyValue(r, strings, out, refers, nested, depth + 1);
     r.end = listEnd;
   }
   r.end = outer;
-  return refers;
 }
 
 /** The same for a KeyValue. */
-export function checkKeyValue(r: WireReader, strings: number, depth = 0): boolean {
-  let refers = false;
+export function checkKeyValue(
+  r: WireReader,
+  strings: number,
+  out: Uint32Array,
+  refers: number,
+  nested: number,
+  depth = 0,
+): void {
+  let valued = false;
   while (r.next()) {
     switch (r.field) {
       case 1:
         checkUtf8(r);
         break;
       case 2: {
+        if (valued) r.fail('attribute with more than one value');
+        valued = true;
         const outer = enter(r);
-        refers = checkAnyValue(r, strings, depth) || refers;
+        checkAnyValue(r, strings, out, refers, nested, depth);
         r.end = outer;
         break;
       }
       case 3:
-        refers = readRow(r, strings, 'string index') !== 0 || refers;
+        if (readRow(r, strings, 'string index') !== 0 && refers >= 0) out[refers] = 1;
         break;
       default:
         r.skip();
     }
   }
-  return refers;
 }
 
 /** Collects byte ranges of one buffer; neighbours are joined, so that the usual case copies nothing. */

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { WireReader } from '../../internal/wire-reader.ts';
 
 /** Scratch for lists of unknown length: grows by doubling, `take` copies out the exact size. */
 export class Int32List {
@@ -61,26 +60,5 @@ export class Int64List {
     const out = new BigUint64Array(this.#halves.slice(0, this.length * 2).buffer);
     this.length = 0;
     return out;
-  }
-}
-
-/** A 64-bit column of known length. */
-export class Int64Column {
-  readonly unsigned: BigUint64Array;
-  readonly #halves: Uint32Array;
-
-  constructor(length: number) {
-    this.unsigned = new BigUint64Array(length);
-    this.#halves = new Uint32Array(this.unsigned.buffer);
-  }
-
-  get signed(): BigInt64Array {
-    return new BigInt64Array(this.unsigned.buffer);
-  }
-
-  /** Stores the 64-bit value that the reader read last. */
-  set(row: number, r: WireReader): void {
-    this.#halves[row * 2] = r.lo;
-    this.#halves[row * 2 + 1] = r.hi;
   }
 }

@@ -7,7 +7,6 @@ import { DecodeError } from '../../internal/wire-reader.ts';
 import { batchFromFolded, toFolded } from '../../pdata/folded.ts';
 import { decodeOtlp } from './decode.ts';
 import { encodeOtlp } from './encode.ts';
-import { decodeOtlpJson } from './json.ts';
 
 const type = otlpRequestType();
 const encode = (request: object): Uint8Array => type.encode(type.fromObject(request)).finish();
@@ -155,10 +154,6 @@ describe('hostile OTLP', () => {
       const value = Buffer.concat(parts.reverse());
       assert.throws(() => decodeOtlp(nest(value, ...tags)), /nested deeper than 32/);
     }
-    let json = '{}';
-    for (let level = 0; level < 1000; level++) json = `{"arrayValue":{"values":[${json}]}}`;
-    const text = `{"dictionary":{"attributeTable":[{"value":${json}}]}}`;
-    assert.throws(() => decodeOtlpJson(text), DecodeError);
   });
 
   it('is refused where it would take far more memory than it has bytes', () => {
@@ -175,15 +170,10 @@ describe('hostile OTLP', () => {
       const tag = tags.at(-1);
       assert.throws(
         () => decodeOtlp(many(2_000_000, ...tags)),
-        /more than 12 times/,
+        /more than 3 times/,
         `tag ${tag} in ${tags.join(' ')}`,
       );
     }
-  });
-
-  it('is refused where JSON is little but brackets', () => {
-    const text = `{"dictionary":{"stackTable":[${'{},'.repeat(1_000_000)}{}]}}`;
-    assert.throws(() => decodeOtlpJson(text), /more objects and lists than a request of this size can need/);
   });
 
   it('is refused or read, and never worse, when cut at any byte', () => {

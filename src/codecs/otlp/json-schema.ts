@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/** Scalar kinds of proto3 JSON. `hex` are bytes that OTLP/JSON writes as hex digits. */
+/** Scalar kinds of proto3 JSON. `hex` and `id` are bytes that OTLP/JSON writes as hex digits. */
 export type ScalarKind =
   | 'string'
   | 'bool'
@@ -11,20 +11,39 @@ export type ScalarKind =
   | 'fixed64'
   | 'double'
   | 'bytes'
-  | 'hex';
+  | 'hex'
+  | 'id';
 
 export interface Field {
   readonly number: number;
+  /** In lowerCamelCase. */
   readonly name: string;
+  /** The name in bytes, and as the beginning of a member. */
+  readonly key: Uint8Array;
+  readonly opening: string;
   readonly kind: ScalarKind | (() => Message);
   readonly repeated: boolean;
 }
 
-/** Fields of a message in ascending order. */
+/** Fields of a message in ascending order, at most 31, and their places in it by name and number. */
 export interface Message {
   readonly fields: readonly Field[];
-  readonly byNumber: ReadonlyMap<number, Field>;
+  /** Every name that is read: also the one in proto's own spelling, and what an older revision called it. */
+  readonly byName: ReadonlyMap<string, number>;
+  readonly byNumber: ReadonlyMap<number, number>;
+  /** Place of a field that is written even where the JSON does not have it. */
+  readonly always?: number;
 }
+
+/** Keys by which a request of OTLP 1.7 is known: read as today's it would lose what it says. */
+export const OLDER_KEYS: ReadonlySet<string> = new Set([
+  'attributeUnits',
+  'attribute_units',
+  'locationsStartIndex',
+  'locations_start_index',
+  'timeNanos',
+  'time_nanos',
+]);
 
 type Spec = readonly [number: number, name: string, kind: Field['kind'], repeated?: 'repeated'];
 
@@ -32,10 +51,22 @@ function message(...specs: readonly Spec[]): Message {
   const fields = specs.map(([number, name, kind, repeated]) => ({
     number,
     name,
+    key: Buffer.from(name),
+    opening: `"${name}":`,
     kind,
     repeated: repeated !== undefined,
   }));
-  return { fields, byNumber: new Map(fields.map((f) => [f.number, f])) };
+  const byName = new Map(
+    fields.flatMap(({ name }, i) => [[name, i] as const, [protoName(name), i] as const]),
+  );
+  return { fields, byName, byNumber: new Map(fields.map((f, i) => [f.number, i])) };
+}
+
+const protoName = (name: string): string => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+
+/** The message with another name for one of its fields. */
+function alias(base: Message, name: string, older: string): Message {
+  return { ...base, byName: new Map([...base.byName, [older, base.byName.get(name) ?? -1]]) };
 }
 
 const anyValue: Message = message(
@@ -69,26 +100,29 @@ const scope = message(
   [4, 'droppedAttributesCount', 'uint32'],
 );
 const valueType = message([1, 'typeStrindex', 'int32'], [2, 'unitStrindex', 'int32']);
-const sample = message(
+const sampleFields = message(
   [1, 'stackIndex', 'int32'],
   [2, 'attributeIndices', 'int32', 'repeated'],
   [3, 'linkIndex', 'int32'],
   [4, 'values', 'int64', 'repeated'],
   [5, 'timestampsUnixNano', 'fixed64', 'repeated'],
 );
-const profile = message(
+/** The link is a number here, as it is in no older revision. */
+const sample: Message = { ...sampleFields, always: sampleFields.byName.get('linkIndex') ?? 0 };
+const profileFields = message(
   [1, 'sampleType', () => valueType],
   [2, 'samples', () => sample, 'repeated'],
   [3, 'timeUnixNano', 'fixed64'],
   [4, 'durationNano', 'uint64'],
   [5, 'periodType', () => valueType],
   [6, 'period', 'int64'],
-  [7, 'profileId', 'bytes'],
+  [7, 'profileId', 'id'],
   [8, 'droppedAttributesCount', 'uint32'],
   [9, 'originalPayloadFormat', 'string'],
   [10, 'originalPayload', 'bytes'],
   [11, 'attributeIndices', 'int32', 'repeated'],
 );
+const profile = alias(profileFields, 'samples', 'sample');
 const scopeProfiles = message(
   [1, 'scope', () => scope],
   [2, 'profiles', () => profile, 'repeated'],
@@ -107,12 +141,13 @@ const mapping = message(
   [5, 'attributeIndices', 'int32', 'repeated'],
 );
 const line = message([1, 'functionIndex', 'int32'], [2, 'line', 'int64'], [3, 'column', 'int64']);
-const location = message(
+const locationFields = message(
   [1, 'mappingIndex', 'int32'],
   [2, 'address', 'uint64'],
   [3, 'lines', () => line, 'repeated'],
   [4, 'attributeIndices', 'int32', 'repeated'],
 );
+const location = alias(locationFields, 'lines', 'line');
 const fn = message(
   [1, 'nameStrindex', 'int32'],
   [2, 'systemNameStrindex', 'int32'],

@@ -6,15 +6,20 @@ import { eachMessage, enter } from './fields.ts';
  * Wire revisions of OTLP profiles that can be read. 1.10 and 1.11 are the same on the wire. All carry
  * one package name; only field numbers and wire types tell them apart.
  */
-export type Revision = '1.8' | '1.9' | '1.10';
+export type Revision = '1.7' | '1.8' | '1.9' | '1.10';
 
 /** Revisions that can be written. */
 export type WriteRevision = '1.9' | '1.10';
 
-/** The name of an encoded form in pdata. */
-export function formOf(revision: WriteRevision): string {
-  return `otlp/${revision}`;
-}
+/** Names of encoded forms in pdata: what a request of a revision may splice. */
+export const Form = {
+  /** The same bytes in every revision. */
+  any: 'otlp',
+  v1_9: 'otlp/1.9',
+  v1_10: 'otlp/1.10',
+  /** With references into the string table, which only 1.10 has. */
+  references: 'otlp/1.10/references',
+} as const;
 
 /** Samples that are looked at when none says anything certain. */
 const MAX_SAMPLES = 512;
@@ -22,33 +27,29 @@ const MAX_SAMPLES = 512;
 const ENOUGH = 8;
 
 /**
- * Finds the revision of the ExportProfilesServiceRequest in `r`. `keys` is the key column of the
- * attribute table. `refers`: something in the request refers to the string table, as only 1.10 does.
+ * Finds the revision of the ExportProfilesServiceRequest in `r`, 1.8 or newer. `keys` gives the key column of
+ * the attribute table. Throws DecodeError where samples of two revisions stand in one request. `refers`: something in the request refers to the string table, as only 1.10 does.
  *
  * Sample was renumbered in 1.10 (values 2→4, attribute_indices 3→2, link_index 4→3), so a packed list in
  * field 3 or a number in field 4 means 1.9, the reverse 1.10. Profile lost `comment` in 1.9, which moved
  * profile_id and its followers down by one.
  */
-export function detectRevision(r: WireReader, keys: Int32Array, refers: boolean): Revision {
+export function detectRevision(
+  r: WireReader,
+  keys: () => Int32Array,
+  refers: boolean,
+): Exclude<Revision, '1.7'> {
   const votes = new Votes(keys);
   eachProfile(
     r,
     () => votes.done,
     () => scanProfile(r, votes),
   );
-  return votes.decide(refers);
+  return votes.decide(r, refers);
 }
 
 function eachProfile(r: WireReader, stop: () => boolean, body: () => void): void {
   eachMessage(r, 1, stop, () => eachMessage(r, 2, stop, () => eachMessage(r, 2, stop, body)));
-}
-
-/** Whether any profile of the request in `r` has samples. */
-export function hasSamples(r: WireReader): boolean {
-  let found = false;
-  const stop = (): boolean => found;
-  eachProfile(r, stop, () => eachMessage(r, 2, stop, () => (found = true)));
-  return found;
 }
 
 function scanProfile(r: WireReader, votes: Votes): void {
@@ -126,16 +127,15 @@ function collectNumbers(r: WireReader, into: number[]): void {
 }
 
 class Votes {
-  readonly #keys: Int32Array;
+  readonly #keys: () => Int32Array;
   #samples = 0;
   #older = 0;
   #newer = 0;
   #maybeOlder = 0;
-  #maybeNewer = 0;
   /** A profile was seen that only 1.8 can have written. */
   is1x8 = false;
 
-  constructor(keys: Int32Array) {
+  constructor(keys: () => Int32Array) {
     this.#keys = keys;
   }
 
@@ -151,20 +151,25 @@ class Votes {
     } else if (!older && field2.length > 0) {
       // Values (1.9) or attributes (1.10)? Without timestamps a sample must have a value.
       const mayBeValues = isShape(field2.length, timestamps);
-      if (timestamps > 0 && (!mayBeValues || this.#areAttributes(field2))) this.#maybeNewer++;
-      else if (mayBeValues) this.#maybeOlder++;
+      const mustBeAttributes = timestamps > 0 && (!mayBeValues || this.#areAttributes(field2));
+      if (mayBeValues && !mustBeAttributes) this.#maybeOlder++;
     }
   }
 
   #areAttributes(rows: readonly number[]): boolean {
-    const keys = new Set(rows.map((row) => this.#keys[row]));
+    const column = this.#keys();
+    const keys = new Set(rows.map((row) => column[row]));
     return keys.size === rows.length && !keys.has(undefined);
   }
 
-  decide(refers: boolean): Revision {
-    if (this.is1x8 && this.#newer <= this.#older) return '1.8';
-    if (this.#older !== this.#newer) return this.#older > this.#newer ? '1.9' : '1.10';
+  decide(r: WireReader, refers: boolean): Exclude<Revision, '1.7'> {
+    if (this.#older > 0 && this.#newer > 0) {
+      r.fail('samples numbered as in OTLP 1.9 and as in OTLP 1.10 in one request', 0);
+    }
+    if (this.is1x8 && this.#newer === 0) return '1.8';
+    if (this.#older + this.#newer > 0) return this.#older > 0 ? '1.9' : '1.10';
     if (refers) return '1.10';
-    return this.#maybeOlder > this.#maybeNewer ? '1.9' : '1.10';
+    // A sample that can only be read as 1.9 would be refused as 1.10: one is enough.
+    return this.#maybeOlder > 0 ? '1.9' : '1.10';
   }
 }

@@ -1,37 +1,46 @@
 // SPDX-License-Identifier: Apache-2.0
-import { ReverseWriter } from '../../internal/wire-writer.ts';
 import { type AnyValue, valueToText } from '../../pdata/any-value.ts';
 import { type Attributes, getAttribute, getText } from '../../pdata/attributes.ts';
 import type { Dictionary } from '../../pdata/dictionary.ts';
-import { type Profile, type ValueType, weightOf } from '../../pdata/profiles-batch.ts';
-import { listAt, type Samples } from '../../pdata/tables.ts';
-import { attributeText, PprofTables } from './encode-tables.ts';
+import type { Profile, ValueType } from '../../pdata/profiles-batch.ts';
+import { halvesOf } from '../../pdata/table-rows.ts';
+import { LabelRows } from './encode-labels.ts';
+import { StringIds } from './encode-strings.ts';
+import { TableWriter } from './encode-tables.ts';
+import { noLosses, type PprofLosses } from './losses.ts';
 import { PPROF } from './names.ts';
+import { sameNumbers, sameSamples } from './same-samples.ts';
+import { valueHalves } from './values.ts';
+import { Writer } from './writer.ts';
 
 /** How `encodePprof` fills in what OTLP leaves open. */
 export interface EncodePprofOptions {
-  /** Names a location without function `binary+0xaddress`, so that viewers show it. Default true. */
+  /**
+   * Names a location without function `binary+0xaddress` and a function without name after its linker's
+   * name or file, so that viewers show them. Default true.
+   */
   readonly synthesizeNames?: boolean;
+  /**
+   * Writes every mapping, location and function of the dictionary, in its order, whether a sample
+   * references it or not: what a file read by `decodePprof` needs to come out whole. Default false.
+   */
+  readonly keepUnreferenced?: boolean;
   /** Whether a sample attribute becomes a label. Default: all do. */
   readonly keepLabel?: (key: string) => boolean;
   /** Attributes of the scope, for `pprof.scope.*`. */
   readonly scopeAttributes?: Attributes;
-}
-
-/** One label; a list of texts under one key is written as that many labels. */
-interface Label {
-  readonly key: number;
-  readonly str: number;
-  readonly num: bigint;
-  readonly unit: number;
+  /** Where to count what pprof has no place for. */
+  readonly losses?: PprofLosses;
 }
 
 /**
  * Profiles of one resource as one pprof file, not compressed: one sample type each, one value per
  * sample (the sum of its values, or its number of timestamps). The profiles must hold the same samples
- * in the same order, as `groupForPprof` makes sure; throws RangeError otherwise.
+ * in the same order, as `groupForPprof` makes sure; throws RangeError otherwise. Times, period and
+ * attributes are those of the first.
  *
- * Not kept: timestamps, attributes of locations other than `pprof.location.is_folded`, profile ids.
+ * What is lost on the way is in README.md beside this file, and counted in `options.losses`. The time is
+ * that of the rows the samples reference, however large the dictionary.
  * Source: https://github.com/google/pprof/blob/main/proto/profile.proto
  */
 export function encodePprof(
@@ -45,25 +54,30 @@ export function encodePprof(
     if (!sameSamples(first.samples, p.samples))
       throw new RangeError('profiles of one pprof file must share their samples');
   }
-  const ordered = inSampleTypeOrder(profiles, options.scopeAttributes ?? []);
-  const tables = new PprofTables(dictionary, options.synthesizeNames ?? true);
-  const labels = new Labels(dictionary, tables, options.keepLabel ?? (() => true));
-  for (let i = 0; i < first.samples.length; i++) {
-    tables.addStack(first.samples.stack[i] ?? 0);
-    labels.collect(first.samples, i);
-  }
-  const head = collectHead(dictionary, tables, ordered, options.scopeAttributes ?? []);
-  const w = new ReverseWriter(64 * 1024);
-  writeTail(w, head, first);
+  const losses = options.losses ?? noLosses();
+  const scope = options.scopeAttributes ?? [];
+  const ordered = inSampleTypeOrder(profiles, scope);
+  const strings = new StringIds(dictionary);
+  const tables = new TableWriter(dictionary, strings, options.synthesizeNames ?? true, losses);
+  const labels = new LabelRows(dictionary, strings, options.keepLabel ?? (() => true), losses);
+  if (options.keepUnreferenced === true) tables.addAll();
+  const w = new Writer(64 * 1024);
+  for (const p of ordered) writeValueType(w, 0x0a, strings, p.sampleType);
+  writeSamples(w, ordered, tables, labels, losses);
   tables.write(w);
-  writeSamples(w, ordered, tables, labels);
-  for (const p of ordered.toReversed()) writeValueType(w, 1, tables, p.sampleType);
+  const head = headOf(dictionary, strings, first, scope, profiles);
+  strings.write(w);
+  writeHead(w, head, first);
+  countProfileLosses(profiles, losses);
+  strings.release();
+  tables.release();
+  labels.release();
   return w.finish();
 }
 
 /**
  * Profiles of one scope in groups that fit in one pprof file each: same samples in the same order, same
- * time and period. A group without company is fine.
+ * time, period and attributes. A group without company is fine.
  */
 export function groupForPprof(profiles: readonly Profile[]): Profile[][] {
   const groups: Profile[][] = [];
@@ -83,25 +97,9 @@ function sameFrame(a: Profile, b: Profile): boolean {
     a.durationNano === b.durationNano &&
     a.period === b.period &&
     a.periodType.type === b.periodType.type &&
-    a.periodType.unit === b.periodType.unit
+    a.periodType.unit === b.periodType.unit &&
+    sameNumbers(a.attributes, b.attributes)
   );
-}
-
-function sameSamples(a: Samples, b: Samples): boolean {
-  if (a === b) return true;
-  return (
-    a.length === b.length &&
-    sameNumbers(a.stack, b.stack) &&
-    sameNumbers(a.link, b.link) &&
-    sameNumbers(a.attributes.start, b.attributes.start) &&
-    sameNumbers(a.attributes.values, b.attributes.values)
-  );
-}
-
-function sameNumbers(a: Int32Array | Uint32Array, b: Int32Array | Uint32Array): boolean {
-  if (a.length !== b.length) return false;
-  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
-  return true;
 }
 
 function inSampleTypeOrder(profiles: readonly Profile[], scope: Attributes): readonly Profile[] {
@@ -116,169 +114,141 @@ function inSampleTypeOrder(profiles: readonly Profile[], scope: Attributes): rea
   return isComplete ? placed : profiles;
 }
 
-/** String indices of the single fields, collected before the string table is written. */
-interface Head {
-  readonly dropFrames: number;
-  readonly keepFrames: number;
-  readonly comments: readonly number[];
-  readonly docUrl: number;
-  readonly defaultSampleType: number;
-  readonly tables: PprofTables;
-}
-
-function collectHead(
-  dictionary: Dictionary,
-  tables: PprofTables,
-  profiles: readonly Profile[],
-  scope: Attributes,
-): Head {
-  const rows = profiles[0]?.attributes ?? new Int32Array(0);
-  for (const { sampleType, periodType } of profiles) {
-    for (const row of [sampleType.type, sampleType.unit, periodType.type, periodType.unit])
-      tables.string(row);
-  }
-  const text = (key: string): number => tables.text(attributeText(dictionary, rows, key) ?? '');
-  const commentRow = rows.find((row) => dictionary.attributeKey(row) === PPROF.comment);
-  const comment = commentRow === undefined ? undefined : dictionary.attributeValue(commentRow);
-  const comments = comment === undefined ? [] : comment.kind === 'array' ? comment.value : [comment];
-  const defaultType = getText(scope, PPROF.defaultSampleType) ?? '';
-  const isPresent = profiles.some((p) => dictionary.text(p.sampleType.type) === defaultType);
-  return {
-    dropFrames: text(PPROF.dropFrames),
-    keepFrames: text(PPROF.keepFrames),
-    comments: comments.map((c) => tables.text(valueToText(c))),
-    docUrl: text(PPROF.docUrl),
-    defaultSampleType: tables.text(isPresent ? defaultType : ''),
-    tables,
-  };
-}
-
-/** Fields 7 to 15. */
-function writeTail(w: ReverseWriter, head: Head, first: Profile): void {
-  w.int32Field(15, head.docUrl);
-  w.int32Field(14, head.defaultSampleType);
-  for (const comment of head.comments.toReversed()) {
-    w.varint(comment);
-    w.tag(13, 0);
-  }
-  w.int64Field(12, first.period);
-  if (first.periodType.type !== 0 || first.periodType.unit !== 0)
-    writeValueType(w, 11, head.tables, first.periodType);
-  w.int64Field(10, first.durationNano);
-  w.int64Field(9, first.timeUnixNano);
-  w.int32Field(8, head.keepFrames);
-  w.int32Field(7, head.dropFrames);
-}
-
-function writeValueType(w: ReverseWriter, field: number, tables: PprofTables, type: ValueType): void {
-  const before = w.length;
-  w.int32Field(2, tables.string(type.unit));
-  w.int32Field(1, tables.string(type.type));
-  w.message(field, before);
+function writeValueType(w: Writer, tag: number, strings: StringIds, type: ValueType): void {
+  w.reserve(2 + 12);
+  const start = w.begin(tag);
+  w.field(0x08, strings.row(type.type));
+  w.field(0x10, strings.row(type.unit));
+  w.end(start);
 }
 
 function writeSamples(
-  w: ReverseWriter,
+  w: Writer,
   profiles: readonly Profile[],
-  tables: PprofTables,
-  labels: Labels,
+  tables: TableWriter,
+  labels: LabelRows,
+  losses: PprofLosses,
 ): void {
   const samples = profiles[0]?.samples;
   if (samples === undefined) return;
-  for (let i = samples.length - 1; i >= 0; i--) {
-    const before = w.length;
-    for (const label of labels.collect(samples, i).toReversed()) writeLabel(w, label);
-    const values = w.length;
-    for (let p = profiles.length - 1; p >= 0; p--) {
-      const profile = profiles[p];
-      if (profile !== undefined) w.varintBig(weightOf(profile.samples, i));
-    }
-    w.message(2, values);
-    const ids = w.length;
-    for (const id of tables.locationIds(samples.stack[i] ?? 0).reverse()) w.varint(id);
-    if (w.length > ids) w.message(1, ids);
-    w.message(2, before);
+  const { stack, link, attributes, length } = samples;
+  const { start, values: rows } = attributes;
+  const columns = profiles.map((p) => valueHalves(p.samples, losses));
+  for (let i = 0; i < length; i++) {
+    w.reserve(2 + 2 + columns.length * 10);
+    const sample = w.begin(0x12);
+    tables.locationIds(w, stack[i] as number);
+    w.reserve(2 + columns.length * 10);
+    const values = w.begin(0x12);
+    for (const halves of columns) w.varint64(halves[i * 2] as number, halves[i * 2 + 1] as number);
+    w.end(values);
+    const to = start[i + 1] as number;
+    for (let a = start[i] as number; a < to; a++) labels.attribute(w, rows[a] as number);
+    if (link[i] !== 0) labels.link(w, link[i] as number);
+    w.end(sample);
   }
 }
 
-function writeLabel(w: ReverseWriter, label: Label): void {
-  const before = w.length;
-  w.int32Field(4, label.unit);
-  w.int64Field(3, label.num);
-  w.int32Field(2, label.str);
-  w.int32Field(1, label.key);
-  w.message(3, before);
+/** String indices of the fields 7 to 15, which must be known before the strings are written. */
+interface Head {
+  readonly dropFrames: number;
+  readonly keepFrames: number;
+  readonly periodType: readonly [type: number, unit: number];
+  readonly comments: readonly number[];
+  readonly docUrl: number;
+  readonly defaultSampleType: number;
 }
 
-/** Labels out of sample attributes and links, made once for each row. */
-class Labels {
-  readonly #dictionary: Dictionary;
-  readonly #tables: PprofTables;
-  readonly #keep: (key: string) => boolean;
-  readonly #ofAttribute = new Map<number, readonly Label[]>();
-  readonly #ofLink = new Map<number, readonly Label[]>();
-
-  constructor(dictionary: Dictionary, tables: PprofTables, keep: (key: string) => boolean) {
-    this.#dictionary = dictionary;
-    this.#tables = tables;
-    this.#keep = keep;
-  }
-
-  collect(samples: Samples, i: number): Label[] {
-    const labels: Label[] = [];
-    for (const row of listAt(samples.attributes, i)) {
-      labels.push(...once(this.#ofAttribute, row, () => this.#attribute(row)));
-    }
-    const link = samples.link[i] ?? 0;
-    if (link !== 0) labels.push(...once(this.#ofLink, link, () => this.#link(link)));
-    return labels;
-  }
-
-  #attribute(row: number): readonly Label[] {
-    const { attributes } = this.#dictionary.tables;
-    if (!this.#keep(this.#dictionary.attributeKey(row))) return [];
-    const key = this.#tables.string(attributes.key[row] ?? 0);
-    const unit = this.#tables.string(attributes.unit[row] ?? 0);
-    const value = this.#dictionary.attributeValue(row);
-    const parts = value.kind === 'array' && isRepeated(value.value) ? value.value : [value];
-    return parts.flatMap((part) => {
-      if (part.kind === 'int') return [{ key, str: 0, num: part.value, unit }];
-      const str = this.#tables.text(valueToText(part));
-      // A label without text and number means nothing; decoders drop it.
-      return str === 0 ? [] : [{ key, str, num: 0n, unit: 0 }];
-    });
-  }
-
-  #link(row: number): readonly Label[] {
-    const { traceIds, spanIds } = this.#dictionary.tables.links;
-    const label = (key: string, id: Uint8Array): Label[] => {
-      if (!this.#keep(key) || id.every((b) => b === 0)) return [];
-      return [
-        {
-          key: this.#tables.text(key),
-          str: this.#tables.text(Buffer.from(id).toString('hex')),
-          num: 0n,
-          unit: 0,
-        },
-      ];
-    };
-    return [
-      ...label('trace_id', traceIds.subarray(row * 16, row * 16 + 16)),
-      ...label('span_id', spanIds.subarray(row * 8, row * 8 + 8)),
-    ];
-  }
+function headOf(
+  dictionary: Dictionary,
+  strings: StringIds,
+  first: Profile,
+  scope: Attributes,
+  profiles: readonly Profile[],
+): Head {
+  const values = new Map<string, AnyValue>();
+  for (const row of first.attributes)
+    values.set(dictionary.attributeKey(row), dictionary.attributeValue(row));
+  const take = (key: string): AnyValue | undefined => {
+    const value = values.get(key);
+    values.delete(key);
+    return value;
+  };
+  const text = (key: string): number => {
+    const value = take(key);
+    return value === undefined ? 0 : strings.text(valueToText(value));
+  };
+  const [dropFrames, keepFrames, docUrl] = [PPROF.dropFrames, PPROF.keepFrames, PPROF.docUrl].map(text);
+  const comment = take(PPROF.comment);
+  const comments = comment?.kind === 'array' ? comment.value.map(valueToText) : [];
+  if (comment !== undefined && comment.kind !== 'array') comments.push(valueToText(comment));
+  for (const [key, value] of values) comments.push(`${key}=${valueToText(value)}`);
+  return {
+    dropFrames: dropFrames ?? 0,
+    keepFrames: keepFrames ?? 0,
+    docUrl: docUrl ?? 0,
+    periodType: [strings.row(first.periodType.type), strings.row(first.periodType.unit)],
+    comments: comments.map((c) => strings.text(c)),
+    defaultSampleType: defaultSampleType(dictionary, strings, scope, profiles),
+  };
 }
 
-/** Whether an array came from repeated labels: texts only, or numbers only. */
-function isRepeated(values: readonly AnyValue[]): boolean {
-  return values.every((v) => v.kind === 'string') || values.every((v) => v.kind === 'int');
+/**
+ * OTLP has the default type first, pprof last unless it names one. A name that none of the types has says
+ * nothing to a reader of pprof, so it is left out.
+ */
+function defaultSampleType(
+  dictionary: Dictionary,
+  strings: StringIds,
+  scope: Attributes,
+  profiles: readonly Profile[],
+): number {
+  const [first] = profiles;
+  if (first === undefined) return 0;
+  const named = getText(scope, PPROF.defaultSampleType);
+  if (named !== undefined) {
+    const found = profiles.find((p) => dictionary.text(p.sampleType.type) === named);
+    return found === undefined ? 0 : strings.row(found.sampleType.type);
+  }
+  const cameFromPprof = getAttribute(scope, PPROF.sampleTypeOrder) !== undefined;
+  return profiles.length === 1 || cameFromPprof ? 0 : strings.row(first.sampleType.type);
 }
 
-function once<V>(map: Map<number, V>, key: number, make: () => V): V {
-  let value = map.get(key);
-  if (value === undefined) {
-    value = make();
-    map.set(key, value);
+/** Fields 7 to 15. */
+function writeHead(w: Writer, head: Head, first: Profile): void {
+  w.reserve(5 * 6 + 3 * 11 + 14 + head.comments.length * 6);
+  w.field(0x38, head.dropFrames);
+  w.field(0x40, head.keepFrames);
+  const [time, duration, period] = halvesOfBigints([first.timeUnixNano, first.durationNano, first.period]);
+  w.field64(0x48, ...time);
+  w.field64(0x50, ...duration);
+  const [type, unit] = head.periodType;
+  if (type !== 0 || unit !== 0) {
+    const start = w.begin(0x5a);
+    w.field(0x08, type);
+    w.field(0x10, unit);
+    w.end(start);
   }
-  return value;
+  w.field64(0x60, ...period);
+  for (const comment of head.comments) {
+    w.bytes[w.pos++] = 0x68;
+    w.varint(comment);
+  }
+  w.field(0x70, head.defaultSampleType);
+  w.field(0x78, head.docUrl);
+}
+
+type Halves = readonly [lo: number, hi: number];
+
+function halvesOfBigints([a, b, c]: readonly [bigint, bigint, bigint]): [Halves, Halves, Halves] {
+  const halves = halvesOf(BigInt64Array.of(BigInt.asIntN(64, a), BigInt.asIntN(64, b), BigInt.asIntN(64, c)));
+  const at = (i: number): Halves => [halves[i * 2] ?? 0, halves[i * 2 + 1] ?? 0];
+  return [at(0), at(1), at(2)];
+}
+
+function countProfileLosses(profiles: readonly Profile[], losses: PprofLosses): void {
+  for (const p of profiles) {
+    const fields = [p.profileId, p.originalPayload, p.unknown].filter((bytes) => bytes.length > 0).length;
+    losses.profileFields += fields + (p.droppedAttributesCount === 0 ? 0 : 1);
+  }
 }

@@ -3,12 +3,6 @@
 /** Attribute keys of the OpenTelemetry semantic conventions for what pprof has and OTLP has no field for. */
 export const PPROF = {
   buildIdGnu: 'process.executable.build_id.gnu',
-  /** In order of preference. */
-  buildIds: [
-    'process.executable.build_id.gnu',
-    'process.executable.build_id.go',
-    'process.executable.build_id.htlhash',
-  ],
   hasFunctions: 'pprof.mapping.has_functions',
   hasFilenames: 'pprof.mapping.has_filenames',
   hasLineNumbers: 'pprof.mapping.has_line_numbers',
@@ -21,3 +15,18 @@ export const PPROF = {
   defaultSampleType: 'pprof.scope.default_sample_type',
   sampleTypeOrder: 'pprof.scope.sample_type_order',
 } as const;
+
+/** Attributes that may serve as a mapping's build id, in order of preference. */
+export const BUILD_IDS: readonly string[] = [
+  PPROF.buildIdGnu,
+  'process.executable.build_id.go',
+  'process.executable.build_id.htlhash',
+];
+
+/** Attributes of the flags of a mapping, in the order of its fields 7 to 10. */
+export const MAPPING_FLAGS: readonly string[] = [
+  PPROF.hasFunctions,
+  PPROF.hasFilenames,
+  PPROF.hasLineNumbers,
+  PPROF.hasInlineFrames,
+];

@@ -8,7 +8,7 @@ import { choice, notActing, section } from './section.ts';
 import { tlsClientSchema, tlsServerSchema } from './tls.ts';
 
 /** Compressions that act over gRPC here; give a default with `.default('gzip')`. */
-export const grpcCompressionSchema = choice('none', 'gzip', 'deflate');
+export const grpcCompressionSchema = choice('none', 'gzip', 'deflate', 'zstd', 'snappy');
 
 /** Keys of upstream's configgrpc client, to spread into an exporter's `section({...})`. */
 export const grpcClientShape = {
@@ -51,12 +51,10 @@ const grpcServerShape = (endpoint: string) => ({
       time: durationSchema().default(7_200_000),
       timeout: durationSchema().default(20_000),
     }).optional(),
-    enforcement_policy: notActing(
-      section({
-        min_time: durationSchema().default(300_000),
-        permit_without_stream: z.boolean().default(false),
-      }),
-    ),
+    enforcement_policy: section({
+      min_time: durationSchema().default(300_000),
+      permit_without_stream: z.boolean().default(false),
+    }).optional(),
   }).optional(),
   include_metadata: notActing(z.boolean()),
   auth: authSchema,

@@ -9,8 +9,20 @@ import { tlsClientSchema, tlsServerSchema } from './tls.ts';
 
 const BODY_LIMIT_BYTES = 20 * 1024 * 1024;
 
-/** Compressions that act over HTTP here; give a default with `.default('gzip')`. */
-const httpCompressionSchema = choice('none', 'gzip', 'zlib', 'deflate');
+/** What upstream's clients compress with. Whether this installation can is the component's to check. */
+const httpCompressionSchema = choice(
+  'none',
+  'gzip',
+  'zlib',
+  'deflate',
+  'snappy',
+  'x-snappy-framed',
+  'zstd',
+  'lz4',
+);
+
+/** What upstream's servers decompress, in its order; "" is no compression. */
+const ALGORITHMS = ['', 'gzip', 'zstd', 'zlib', 'snappy', 'deflate', 'lz4', 'x-snappy-framed'] as const;
 
 /** Keys and defaults of upstream's confighttp client (`timeout` 0 means none), to spread into an exporter's `section({...})`. */
 export const httpClientShape = {
@@ -23,7 +35,7 @@ export const httpClientShape = {
   headers: headersSchema.default({}),
   auth: authSchema,
   compression: httpCompressionSchema.default('none'),
-  compression_params: section({ level: z.int().min(-2).max(9).default(-1) }).optional(),
+  compression_params: section({ level: z.int().optional() }),
   max_idle_conns: notActing(z.int().min(0)),
   max_idle_conns_per_host: notActing(z.int().min(0)),
   max_conns_per_host: z.int().min(0).default(0),
@@ -51,9 +63,7 @@ export const httpServerShape = (endpoint: string) => ({
   max_request_body_size: z.int().min(0).default(BODY_LIMIT_BYTES),
   include_metadata: notActing(z.boolean()),
   response_headers: headersSchema.default({}),
-  compression_algorithms: z
-    .array(z.enum(['', 'gzip', 'zlib', 'deflate']))
-    .default(['', 'gzip', 'zlib', 'deflate']),
+  compression_algorithms: z.array(z.enum(ALGORITHMS)).default([...ALGORITHMS]),
   read_timeout: durationSchema().default(0),
   read_header_timeout: durationSchema().default(60_000),
   write_timeout: durationSchema().default(30_000),

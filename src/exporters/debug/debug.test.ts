@@ -46,7 +46,7 @@ describe('debug exporter', () => {
       '     -> service.name: Str(shop)',
       '    Sample type    : samples/count',
       '    Period         : 10000000 cpu/nanoseconds',
-      '    Start time     : 2023-11-14T22:13:20.000Z',
+      '    Start time     : 2023-11-14T22:13:20.000000000Z',
       '    Sample #0\n        Stack: main;work;malloc\n        Values: [3]',
     ]) {
       assert.ok(text.includes(part), `${part}\nis missing in\n${text}`);

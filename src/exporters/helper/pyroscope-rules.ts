@@ -2,7 +2,16 @@
 import { type AnyValue, intValue, stringValue, valueToText } from '../../pdata/any-value.ts';
 import { type Attributes, getText } from '../../pdata/attributes.ts';
 import type { Dictionary } from '../../pdata/dictionary.ts';
-import { type Profile, ProfilesBatch, type ResourceProfiles, weightOf } from '../../pdata/profiles-batch.ts';
+import {
+  type Profile,
+  ProfilesBatch,
+  type ResourceProfiles,
+  weightOf,
+  withProfiles,
+  withResourceAttributes,
+  withSamples,
+  withScopes,
+} from '../../pdata/profiles-batch.ts';
 import { indexLists, listAt, type Samples } from '../../pdata/tables.ts';
 import type { TimeSlots } from './time-slots.ts';
 
@@ -121,9 +130,9 @@ export function toPyroscope(
           return { ...piece, timeUnixNano: rules.timeSlots.claim(`${type} ${series}`, piece.timeUnixNano) };
         });
       });
-      return { ...sp, scope: { ...sp.scope, attributes: scopeAttributes }, profiles };
+      return { ...withProfiles(sp, profiles), scope: { ...sp.scope, attributes: scopeAttributes } };
     });
-    return { ...rp, resource: { ...rp.resource, attributes }, scopes, encodedScopes: undefined };
+    return withScopes(withResourceAttributes(rp, attributes), scopes);
   });
   return { batch: new ProfilesBatch(batch.dictionary, resources), report };
 }
@@ -161,7 +170,7 @@ function withPeriod(dictionary: Dictionary, p: Profile): Profile {
   if (p.period !== 0n && p.periodType.type !== 0) return p;
   const isOffCpu =
     dictionary.text(p.sampleType.type) === 'off_cpu' && dictionary.text(p.sampleType.unit) === 'nanoseconds';
-  return isOffCpu ? p : { ...p, periodType: p.sampleType, period: 1n };
+  return isOffCpu ? p : withSamples(p, p.samples, { periodType: p.sampleType, period: 1n });
 }
 
 /** The profile with one value per sample, in pieces of what a server takes at most. */
@@ -169,7 +178,12 @@ function pieces(p: Profile, keepAttribute: (row: number) => boolean): Profile[] 
   const out: Profile[] = [];
   for (let from = 0; from < p.samples.length; from += PYROSCOPE.samplesPerProfile) {
     const to = Math.min(p.samples.length, from + PYROSCOPE.samplesPerProfile);
-    out.push({ ...p, samples: oneValueEach(p.samples, from, to, (_, weight) => weight, keepAttribute) });
+    out.push(
+      withSamples(
+        p,
+        oneValueEach(p.samples, from, to, (_, weight) => weight, keepAttribute),
+      ),
+    );
   }
   return out;
 }

@@ -1,29 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
-import { createSecureContext } from 'node:tls';
-import {
-  Client,
-  type ClientOptions,
-  compressionAlgorithms,
-  connectivityState,
-  credentials,
-  Metadata,
-} from '@grpc/grpc-js';
+import type { OutgoingHttpHeaders } from 'node:http2';
+import type { ConnectionOptions } from 'node:tls';
 import type { BuildInfo } from '../../component/component.ts';
 import { grpcAuthority } from '../../config/sections/endpoint.ts';
 import { loadTlsMaterial } from '../../config/sections/tls-material.ts';
-import { RetryableError } from '../../consumer/consumer.ts';
-import { TransportError } from '../helper/delivery.ts';
+import { authorityOf, openGrpcClient } from '../../grpc/client.ts';
+import type { Target } from '../../grpc/dial.ts';
+import { checkEncoding } from '../../grpc/encoding.ts';
+import { proxyFor } from '../../grpc/proxy.ts';
+import { systemClock } from '../../internal/clock.ts';
+import { parseHostPort } from '../../internal/endpoint.ts';
 import type { Config } from './config.ts';
-import { fromServiceError } from './grpc-errors.ts';
+import { fromGrpcError } from './grpc-errors.ts';
 
 const EXPORT = '/opentelemetry.proto.collector.profiles.v1development.ProfilesService/Export';
 
 /** A gap to the receiver is noticed as closed soon after it is: reconnecting is cheap, waiting is not. */
-const RECONNECT_MS = { initial: 500, max: 2_000 };
+const RECONNECT = { initialMs: 500, maxMs: 2_000 };
+/** As grpc-go. */
+const MAX_RECEIVE_BYTES = 4 * 1024 * 1024;
 
 /** Calls of ProfilesService/Export with bytes that are encoded already. */
 export interface ProfilesClient {
-  /** Resolves with the encoded response; rejects with PermanentError or RetryableError. */
+  /** Resolves with the encoded response; rejects with PermanentError or RetryableError, or the signal's reason. */
   export(request: Uint8Array, signal: AbortSignal): Promise<Uint8Array>;
   close(): void;
 }
@@ -34,49 +33,51 @@ export async function openProfilesClient(
   build: BuildInfo,
   onReady: () => void,
 ): Promise<ProfilesClient> {
-  const client = new Client(
-    targetOf(config.endpoint),
-    await channelCredentials(config),
-    clientOptions(config, build),
-  );
-  watch(client, onReady);
-  const metadata = requestMetadata(config);
+  const { compression, keepalive, tls } = config;
+  const encoding = compression === 'none' ? 'identity' : compression;
+  checkEncoding(encoding);
+  const target = targetOf(config.endpoint);
+  const client = openGrpcClient({
+    target,
+    tls: await tlsOptions(config),
+    serverName: tls.server_name_override,
+    authority: config.authority ?? tls.server_name_override ?? authorityOf(target),
+    headers: headersOf(config, build),
+    encoding,
+    balancing: config.balancer_name,
+    keepalive: {
+      timeMs: keepalive.time,
+      timeoutMs: keepalive.timeout,
+      permitWithoutCalls: keepalive.permit_without_stream,
+    },
+    backoff: RECONNECT,
+    waitForReady: config.wait_for_ready,
+    maxReceiveBytes: MAX_RECEIVE_BYTES,
+    onReady,
+    clock: systemClock,
+  });
   return {
-    export: (request, signal) => call(client, metadata, request, signal),
+    async export(request, signal) {
+      try {
+        return await client.call(EXPORT, request, config.timeout, signal);
+      } catch (error) {
+        throw fromGrpcError(error);
+      }
+    },
     close: () => client.close(),
   };
 }
 
-function targetOf(endpoint: string): string {
-  return endpoint.startsWith('unix:') ? endpoint : `dns:///${grpcAuthority(endpoint)}`;
+function targetOf(endpoint: string): Target {
+  if (endpoint.startsWith('unix:')) return { kind: 'unix', path: endpoint.replace(/^unix:(?:\/\/)?/, '') };
+  const at = parseHostPort(grpcAuthority(endpoint));
+  return { kind: 'tcp', at, proxy: proxyFor(at, process.env) };
 }
 
-async function channelCredentials({ endpoint, tls }: Config) {
+async function tlsOptions({ endpoint, tls }: Config): Promise<ConnectionOptions | undefined> {
   const isPlain = endpoint.startsWith('http://') || (tls.insecure && !endpoint.startsWith('https://'));
-  if (isPlain) return credentials.createInsecure();
-  const context = createSecureContext(await loadTlsMaterial(tls));
-  return credentials.createFromSecureContext(context, { rejectUnauthorized: !tls.insecure_skip_verify });
-}
-
-function clientOptions(config: Config, build: BuildInfo): ClientOptions {
-  const { keepalive, tls, compression } = config;
-  const algorithm = { none: compressionAlgorithms.identity, ...compressionAlgorithms }[compression];
-  return {
-    'grpc.primary_user_agent': config.user_agent ?? userAgent(build),
-    'grpc.default_compression_algorithm': algorithm,
-    'grpc.keepalive_time_ms': keepalive.time,
-    'grpc.keepalive_timeout_ms': keepalive.timeout,
-    'grpc.keepalive_permit_without_calls': keepalive.permit_without_stream ? 1 : 0,
-    'grpc.max_send_message_length': -1,
-    'grpc.initial_reconnect_backoff_ms': RECONNECT_MS.initial,
-    'grpc.max_reconnect_backoff_ms': RECONNECT_MS.max,
-    'grpc.enable_retries': 0,
-    'grpc.service_config': JSON.stringify({ loadBalancingConfig: [{ [config.balancer_name]: {} }] }),
-    ...(config.authority !== undefined && { 'grpc.default_authority': config.authority }),
-    ...(tls.server_name_override !== undefined && {
-      'grpc.ssl_target_name_override': tls.server_name_override,
-    }),
-  };
+  if (isPlain) return undefined;
+  return { ...(await loadTlsMaterial(tls)), rejectUnauthorized: !tls.insecure_skip_verify };
 }
 
 const GO_ARCH: Readonly<Record<string, string>> = { x64: 'amd64', ia32: '386' };
@@ -86,56 +87,19 @@ function userAgent(build: BuildInfo): string {
   return `${build.command}/${build.version} (${process.platform}/${GO_ARCH[process.arch] ?? process.arch})`;
 }
 
-function requestMetadata(config: Config): Metadata {
-  const metadata = new Metadata({ waitForReady: config.wait_for_ready });
+/** What may not be set: these belong to the protocol. */
+const RESERVED = /^(?::|grpc-|content-type$|te$|user-agent$|connection$|host$|transfer-encoding$)/;
+
+function headersOf(config: Config, build: BuildInfo): OutgoingHttpHeaders {
+  const headers: OutgoingHttpHeaders = { 'user-agent': config.user_agent ?? userAgent(build) };
   for (const [name, value] of Object.entries(config.headers)) {
+    const key = name.toLowerCase();
+    if (RESERVED.test(key)) throw new Error(`header "${name}" belongs to gRPC and cannot be configured`);
     const text = value.reveal();
-    metadata.set(name, name.toLowerCase().endsWith('-bin') ? Buffer.from(text, 'base64') : text);
+    // Binary values are written as base64 in the configuration too; on the wire without padding.
+    headers[key] = key.endsWith('-bin')
+      ? Buffer.from(text, 'base64').toString('base64').replace(/=+$/, '')
+      : text;
   }
-  return metadata;
-}
-
-/** Tells when the channel becomes ready, and keeps it trying while it is not. */
-function watch(client: Client, onReady: () => void): void {
-  const channel = client.getChannel();
-  const follow = (): void => {
-    const state = channel.getConnectivityState(true);
-    if (state === connectivityState.SHUTDOWN) return;
-    if (state === connectivityState.READY) onReady();
-    channel.watchConnectivityState(state, Number.POSITIVE_INFINITY, (error) => {
-      if (error === undefined) follow();
-    });
-  };
-  follow();
-}
-
-function call(
-  client: Client,
-  metadata: Metadata,
-  request: Uint8Array,
-  signal: AbortSignal,
-): Promise<Uint8Array> {
-  return new Promise((resolve, reject) => {
-    const running = client.makeUnaryRequest(
-      EXPORT,
-      (bytes: Uint8Array) => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength),
-      (bytes) => bytes,
-      request,
-      metadata,
-      (error, response) => {
-        signal.removeEventListener('abort', onAbort);
-        if (error !== null) reject(fromServiceError(error));
-        else if (response === undefined) reject(noResponse());
-        else resolve(response);
-      },
-    );
-    const onAbort = (): void => running.cancel();
-    if (signal.aborted) onAbort();
-    signal.addEventListener('abort', onAbort, { once: true });
-  });
-}
-
-function noResponse(): RetryableError {
-  const message = 'the call ended without a response';
-  return new RetryableError(message, { cause: new TransportError('Internal', message) });
+  return headers;
 }

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-import { promisify } from 'node:util';
-import { gzip } from 'node:zlib';
 import type { Exporter, Settings } from '../../component/component.ts';
 import type { Counter } from '../../component/telemetry.ts';
+import { compress } from '../../compression/compression.ts';
 import { PermanentError } from '../../consumer/consumer.ts';
 import { type Clock, systemClock } from '../../internal/clock.ts';
 import type { ProfilesBatch } from '../../pdata/profiles-batch.ts';
@@ -12,12 +11,10 @@ import { processTimeSlots } from '../helper/time-slots.ts';
 import type { Config } from './config.ts';
 import { openPushClient, type PushClient } from './push-client.ts';
 import { encodePushRequest, type PushSeries, packRequests, pushSeries } from './push-series.ts';
-import { ReachabilityProbe } from './reachability-probe.ts';
+import { ReachabilityProbe } from '../helper/reachability-probe.ts';
 
 /** One request holds at most this many bytes of pprof, before compression. */
 const MAX_REQUEST_BYTES = 4 * 1024 * 1024;
-
-const compress = promisify(gzip);
 
 /** Sends profiles to Pyroscope as gzipped pprof, one series for each resource and kind of profile. */
 export function createPyroscopeExporter(
@@ -90,7 +87,7 @@ class Pusher {
     if (this.#client === undefined) throw new PermanentError('exporter is not started');
     const level = this.#config.compression_level;
     const parts = await Promise.all(
-      series.map(async ({ labels, pprof }) => ({ labels, gzipped: await compress(pprof, { level }) })),
+      series.map(async ({ labels, pprof }) => ({ labels, gzipped: await compress('gzip', pprof, level) })),
     );
     await this.#client.push(encodePushRequest(parts), signal);
   }

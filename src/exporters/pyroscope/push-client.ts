@@ -1,16 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readFile } from 'node:fs/promises';
-import { type Dispatcher, Pool, ProxyAgent } from 'undici';
 import type { BuildInfo } from '../../component/component.ts';
-import { loadTlsMaterial } from '../../config/sections/tls-material.ts';
-import { PermanentError, RetryableError } from '../../consumer/consumer.ts';
+import { RetryableError } from '../../consumer/consumer.ts';
 import { TransportError } from '../helper/delivery.ts';
+import { answerError, isSuccess, openHttpClient, userAgent } from '../helper/http-client.ts';
 import type { Config } from './config.ts';
-
-/** Of an answer, only its beginning is of interest. */
-const MAX_ANSWER_BYTES = 64 * 1024;
-
-const RETRYABLE_STATUS: ReadonlySet<number> = new Set([429, 502, 503, 504]);
 
 /** Pushes encoded requests. */
 export interface PushClient {
@@ -27,13 +21,17 @@ export async function openPushClient(
 ): Promise<PushClient> {
   const url = new URL(config.endpoint);
   const path = `${url.pathname.replace(/\/$/, '')}/push.v1.PusherService/Push`;
-  const dispatcher = await makeDispatcher(config, url);
-  const userAgent = `${build.command}/${build.version} (${process.platform}/${process.arch})`;
+  const client = await openHttpClient({
+    url,
+    tls: config.tls,
+    proxyUrl: config.proxy_url,
+    maxConnections: config.sending_queue.num_consumers,
+  });
   return {
     async push(request, signal) {
       const headers = {
         'content-type': 'application/proto',
-        'user-agent': userAgent,
+        'user-agent': userAgent(build),
         'connect-protocol-version': '1',
         ...(await authHeaders(config)),
         ...(config.tenant_id !== undefined && { 'x-scope-orgid': config.tenant_id }),
@@ -41,25 +39,11 @@ export async function openPushClient(
           Object.entries(config.headers).map(([name, value]) => [name.toLowerCase(), value.reveal()]),
         ),
       };
-      const options = { origin: url.origin, path, method: 'POST' as const, headers, body: request, signal };
-      const { status, retryAfter, text } = await answerOf(dispatcher, options);
-      if (status < 200 || status > 299) throw fromAnswer(status, text, retryAfter, now());
+      const answer = await client.post(path, headers, request, signal);
+      if (!isSuccess(answer)) throw answerError(answer, connectMessage(answer.body.toString()), now());
     },
-    close: () => dispatcher.destroy(),
+    close: () => client.close(),
   };
-}
-
-async function makeDispatcher(config: Config, url: URL): Promise<Dispatcher> {
-  const { server_name_override: servername, insecure_skip_verify } = config.tls;
-  const tls = {
-    ...(await loadTlsMaterial(config.tls)),
-    rejectUnauthorized: !insecure_skip_verify,
-    ...(servername !== undefined && { servername }),
-  };
-  // The time of an attempt is limited by its signal alone.
-  const common = { headersTimeout: 0, bodyTimeout: 0, connections: config.sending_queue.num_consumers };
-  if (config.proxy_url === undefined) return new Pool(url.origin, { ...common, connect: tls });
-  return new ProxyAgent({ ...common, uri: config.proxy_url, requestTls: tls });
 }
 
 async function authHeaders(config: Config): Promise<Record<string, string>> {
@@ -87,43 +71,6 @@ async function secretText(text: string | undefined, file: string | undefined): P
   }
 }
 
-interface Answer {
-  readonly status: number;
-  readonly retryAfter: string | undefined;
-  readonly text: string;
-}
-
-async function answerOf(dispatcher: Dispatcher, options: Dispatcher.RequestOptions): Promise<Answer> {
-  try {
-    const { statusCode, headers, body } = await dispatcher.request(options);
-    const chunks: Buffer[] = [];
-    let size = 0;
-    for await (const chunk of body) {
-      chunks.push(chunk);
-      size += chunk.length;
-      if (size > MAX_ANSWER_BYTES) break;
-    }
-    const retryAfter = headers['retry-after'];
-    return {
-      status: statusCode,
-      retryAfter: typeof retryAfter === 'string' ? retryAfter : undefined,
-      text: Buffer.concat(chunks).toString(),
-    };
-  } catch (cause) {
-    const reason = cause instanceof AggregateError ? cause.errors.map(String).join('; ') : String(cause);
-    const message = `no answer from ${String(options.origin)}: ${reason}`;
-    throw new RetryableError(message, { cause: new TransportError('Unavailable', message, { cause }) });
-  }
-}
-
-function fromAnswer(status: number, text: string, retryAfter: string | undefined, nowMs: number): Error {
-  const message = `server answered ${status}: ${connectMessage(text)}`;
-  const cause = new TransportError(String(status), message);
-  if (!RETRYABLE_STATUS.has(status)) return new PermanentError(message, { cause });
-  const retryAfterMs = retryAfterToMs(retryAfter, nowMs);
-  return new RetryableError(message, { cause, ...(retryAfterMs !== undefined && { retryAfterMs }) });
-}
-
 /** `{"code": "...", "message": "..."}` of the Connect protocol, or the text as it came. */
 function connectMessage(text: string): string {
   try {
@@ -133,15 +80,7 @@ function connectMessage(text: string): string {
     }
     return text;
   } catch (error) {
-    if (error instanceof SyntaxError) return text.trim().slice(0, 2048) || 'no message';
+    if (error instanceof SyntaxError) return text;
     throw error;
   }
-}
-
-/** Retry-After as seconds or as an HTTP date (RFC 9110 §10.2.3), from now in milliseconds. */
-export function retryAfterToMs(value: string | undefined, nowMs: number): number | undefined {
-  if (value === undefined) return undefined;
-  if (/^\d+$/.test(value)) return Number(value) * 1000;
-  const dateMs = Date.parse(value);
-  return Number.isNaN(dateMs) ? undefined : Math.max(0, dateMs - nowMs);
 }

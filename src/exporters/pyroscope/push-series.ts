@@ -2,7 +2,13 @@
 import { encodePprof, groupForPprof } from '../../codecs/pprof/encode.ts';
 import { ReverseWriter } from '../../internal/wire-writer.ts';
 import type { Dictionary } from '../../pdata/dictionary.ts';
-import type { Profile, ProfilesBatch, ResourceProfiles, ScopeProfiles } from '../../pdata/profiles-batch.ts';
+import {
+  type Profile,
+  type ProfilesBatch,
+  type ResourceProfiles,
+  type ScopeProfiles,
+  withSamples,
+} from '../../pdata/profiles-batch.ts';
 import {
   oneValueEach,
   PYROSCOPE,
@@ -150,6 +156,6 @@ class SeriesMaker {
     if (!isTicks && isWhole) return p;
     const factor = isTicks ? p.period : 1n;
     const samples = oneValueEach(p.samples, from, to, (_, weight) => weight * factor);
-    return { ...p, samples, sampleType: isTicks ? p.periodType : p.sampleType };
+    return withSamples(p, samples, { sampleType: isTicks ? p.periodType : p.sampleType });
   }
 }

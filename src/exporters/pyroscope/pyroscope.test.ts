@@ -4,7 +4,6 @@ import { describe, it } from 'node:test';
 import { testComponentContract } from '../../internal/testing/component-contract.ts';
 import { stringValue } from '../../pdata/any-value.ts';
 import { pyroscopeExporterFactory } from './factory.ts';
-import { retryAfterToMs } from './push-client.ts';
 import { packRequests } from './push-series.ts';
 import { labelName, seriesLabels } from './series-labels.ts';
 
@@ -60,14 +59,5 @@ describe('requests', () => {
       packRequests(series, 7).map((r) => r.map((s) => s.pprof.length)),
       [[3, 3], [3], [9], [1]],
     );
-  });
-
-  it('understand both forms of Retry-After', () => {
-    const now = Date.parse('2024-05-01T10:00:00Z');
-    assert.equal(retryAfterToMs('120', now), 120_000);
-    assert.equal(retryAfterToMs('Wed, 01 May 2024 10:00:05 GMT', now), 5_000);
-    assert.equal(retryAfterToMs('Wed, 01 May 2024 09:00:05 GMT', now), 0);
-    assert.equal(retryAfterToMs('soon', now), undefined);
-    assert.equal(retryAfterToMs(undefined, now), undefined);
   });
 });

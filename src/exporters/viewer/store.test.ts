@@ -4,7 +4,7 @@ import { describe, it } from 'node:test';
 import { batchFromFolded, type FoldedOptions } from '../../pdata/folded.ts';
 import { DictionaryBuilder } from '../../pdata/dictionary-builder.ts';
 import { profile, ProfilesBatch, resource } from '../../pdata/profiles-batch.ts';
-import { SamplesBuilder } from '../../pdata/remap.ts';
+import { SamplesBuilder } from '../../pdata/samples.ts';
 import { ingest, type IngestResult, MAX_DEPTH } from './ingest.ts';
 import { listServices, timeline, weighNodes } from './query.ts';
 import { ProfileStore } from './store.ts';

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-import { mergeBatches, splitBatch } from '../../pdata/merge.ts';
+import { mergeBatches } from '../../pdata/merge.ts';
 import type { ProfilesBatch } from '../../pdata/profiles-batch.ts';
+import { splitBatch } from '../../pdata/split.ts';
 import type { Share } from './share.ts';
 
 /** Samples in a row that belong to one share. */
@@ -15,15 +16,42 @@ export interface Piece {
   readonly runs: readonly Run[];
 }
 
-/** All pieces as one, cut into parts of at most `maxSamples` (0: not cut). */
+/** All pieces as one, cut into parts of at most `maxSamples` (0: not cut), each full but the last. */
 export function repack(pieces: readonly Piece[], maxSamples: number): Piece[] {
-  const merged = mergeBatches(pieces.map((piece) => piece.batch));
-  const runs = pieces.flatMap((piece) => piece.runs);
-  if (maxSamples === 0 || merged.sampleCount <= maxSamples) return [{ batch: merged, runs }];
+  if (maxSamples === 0) return [joined(pieces)];
+  const parts: Piece[] = [];
+  let group: Piece[] = [];
+  let room = maxSamples;
+  const close = (): void => {
+    parts.push(joined(group));
+    group = [];
+    room = maxSamples;
+  };
+  for (const piece of pieces) {
+    if (room === 0) close();
+    for (const part of cut(piece, room, maxSamples)) {
+      if (part.batch.sampleCount > room) close();
+      group.push(part);
+      room -= part.batch.sampleCount;
+    }
+  }
+  if (group.length > 0) close();
+  return parts;
+}
+
+function joined(pieces: readonly Piece[]): Piece {
+  return {
+    batch: mergeBatches(pieces.map((piece) => piece.batch)),
+    runs: pieces.flatMap((piece) => piece.runs),
+  };
+}
+
+/** The piece in parts: the first fills up `room`, the others are of at most `maxSamples`. */
+function cut(piece: Piece, room: number, maxSamples: number): Piece[] {
   const cursor = { run: 0, used: 0 };
-  return splitBatch(merged, maxSamples).map((batch) => ({
+  return splitBatch(piece.batch, maxSamples, room).map((batch) => ({
     batch,
-    runs: take(runs, cursor, batch.sampleCount),
+    runs: batch === piece.batch ? piece.runs : take(piece.runs, cursor, batch.sampleCount),
   }));
 }
 

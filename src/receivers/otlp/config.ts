@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { z } from 'zod';
+import { isSupported } from '../../compression/compression.ts';
 import { durationSchema } from '../../config/sections/duration.ts';
 import { grpcServerSchema } from '../../config/sections/grpc.ts';
 import { httpServerShape } from '../../config/sections/http.ts';
@@ -8,13 +9,32 @@ import { notActing, section } from '../../config/sections/section.ts';
 const httpShape = httpServerShape('localhost:4318');
 const otherSignal = notActing(z.string(), 'does not act: this distribution receives profiles only');
 
+const algorithms = httpShape.compression_algorithms;
+
 const httpSchema = section({
   ...httpShape,
+  /** Those of the default that this installation lacks are told of at start; those asked for are refused here. */
+  compression_algorithms: algorithms
+    .unwrap()
+    .superRefine((names: readonly string[], issues) => {
+      for (const [index, name] of names.entries()) {
+        if (name === '' || isSupported(name)) continue;
+        issues.addIssue({
+          code: 'custom',
+          path: [index],
+          message: `"${name}" needs the codecs addon (run "npm run setup")`,
+        });
+      }
+    })
+    .default(algorithms.def.defaultValue),
   read_timeout: durationSchema().default(0),
   read_header_timeout: durationSchema().default(60_000),
   write_timeout: notActing(durationSchema()),
   idle_timeout: durationSchema().default(60_000),
-  cors: notActing(httpShape.cors),
+  profiles_url_path: z
+    .string()
+    .transform((path) => (path.startsWith('/') ? path : `/${path}`))
+    .default('/v1development/profiles'),
   traces_url_path: otherSignal,
   metrics_url_path: otherSignal,
   logs_url_path: otherSignal,

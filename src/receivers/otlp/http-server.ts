@@ -1,23 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { promisify } from 'node:util';
-import { gunzip, inflate } from 'node:zlib';
 import { decodeOtlpDetailed } from '../../codecs/otlp/decode.ts';
 import { decodeOtlpJson } from '../../codecs/otlp/json.ts';
+import {
+  CompressionError,
+  type CompressionName,
+  decompress,
+  isSupported,
+} from '../../compression/compression.ts';
 import { loadTlsMaterial } from '../../config/sections/tls-material.ts';
-import { HttpError, listenHttp, readBody } from '../../internal/http-server.ts';
-import { DecodeError } from '../../internal/wire-reader.ts';
+import { Code } from '../../grpc/status.ts';
+import { encodeStatus } from '../../grpc/status-details.ts';
+import { corsHeaders, isPreflight } from '../../internal/cors.ts';
+import { HttpError, listenHttp, readBody, sendBody } from '../../internal/http-server.ts';
 import type { HttpProtocolConfig } from './config.ts';
-import type { RunningServer } from './grpc-server.ts';
-import type { Decoded, Intake, RefusalReason } from './intake.ts';
-import { Code, encodeStatus, Refusal, statusJson } from './refusal.ts';
+import type { Hold } from './in-flight.ts';
+import type { Decoded, Intake, RefusalReason, RunningServer } from './intake.ts';
+import { Refusal, statusJson } from './refusal.ts';
+import { encodeResponse, responseJson } from './response.ts';
 
-const PATH = '/v1development/profiles';
 const PROTOBUF = 'application/x-protobuf';
 const JSON_TYPE = 'application/json';
 const DEFAULT_MAX_BODY_BYTES = 20 * 1024 * 1024;
-
-const inflaters = { gzip: promisify(gunzip), deflate: promisify(inflate), zlib: promisify(inflate) } as const;
+const ADVICE = 'raise "max_request_body_size" or send smaller batches';
+/** Whoever holds memory and sends nothing for this long is given up. */
+const BODY_STALL_MS = 60_000;
 
 /** Starts to listen; rejects with the endpoint in the message. */
 export async function listenOtlpHttp(
@@ -57,6 +64,7 @@ class Exchange {
   readonly #signal: AbortSignal;
   readonly #maxBytes: number;
   readonly #type: string;
+  readonly #isJson: boolean;
 
   constructor(
     config: HttpProtocolConfig,
@@ -72,27 +80,46 @@ class Exchange {
     this.#signal = signal;
     this.#maxBytes = config.max_request_body_size || DEFAULT_MAX_BODY_BYTES;
     this.#type = (request.headers['content-type'] ?? '').split(';', 1)[0]?.trim().toLowerCase() ?? '';
+    this.#isJson = this.#type === JSON_TYPE;
   }
 
   async run(): Promise<void> {
+    const held = this.#intake.hold();
     try {
+      if (this.#answerCors()) return;
       this.#checkHead();
-      const body = await this.#readBody();
-      await this.#intake.accept('http', body.length, () => this.#decode(body), this.#signal);
-      this.#send(200, this.#type === JSON_TYPE ? Buffer.from('{}') : Buffer.alloc(0));
+      const body = await this.#readBody(held);
+      // From here on the intake holds the same bytes.
+      held.release();
+      const rejected = await this.#intake.accept('http', body.length, () => this.#decode(body), this.#signal);
+      this.#send(200, this.#isJson ? responseJson(rejected) : encodeResponse(rejected));
     } catch (error) {
-      if (this.#signal.aborted) return;
-      this.#sendRefusal(error);
+      if (!this.#signal.aborted) this.#sendRefusal(error);
+    } finally {
+      held.release();
     }
+  }
+
+  /** Tells browsers which pages may read the answer; true where that was all they asked for. */
+  #answerCors(): boolean {
+    const { cors } = this.#config;
+    if (cors === undefined || cors.allowed_origins.length === 0) return false;
+    for (const [name, value] of Object.entries(corsHeaders(cors, this.#request, 'POST'))) {
+      this.#response.setHeader(name, value);
+    }
+    if (!isPreflight(this.#request)) return false;
+    this.#response.writeHead(204).end();
+    return true;
   }
 
   #checkHead(): void {
     const { method, url = '' } = this.#request;
-    if (url.split('?', 1)[0] !== PATH) {
-      this.#refuse(404, 'unsupported', `no such path; profiles are received at ${PATH}`);
+    const path = this.#config.profiles_url_path;
+    if (url.split('?', 1)[0] !== path) {
+      this.#refuse(404, 'unsupported', `no such path; profiles are received at ${path}`);
     }
     if (method !== 'POST') this.#refuse(405, 'unsupported', `method ${method} is not allowed; use POST`);
-    if (this.#type !== PROTOBUF && this.#type !== JSON_TYPE) {
+    if (this.#type !== PROTOBUF && !this.#isJson) {
       this.#refuse(
         415,
         'unsupported',
@@ -101,52 +128,67 @@ class Exchange {
     }
   }
 
-  /** The body, decompressed; neither form may exceed the limit. */
-  async #readBody(): Promise<Buffer> {
+  /** The body, decompressed; neither form may exceed the limit, and what is in memory is held. */
+  async #readBody(held: Hold): Promise<Uint8Array> {
     const encoding = (this.#request.headers['content-encoding'] ?? '').trim().toLowerCase();
     const name = encoding === 'identity' ? '' : encoding;
-    const allowed = this.#config.compression_algorithms;
-    if (!(allowed as readonly string[]).includes(name)) {
-      this.#refuse(
-        415,
-        'unsupported',
-        `content encoding "${encoding}" is not supported; use one of [${allowed.join(' ')}]`,
-      );
+    const allowed: readonly string[] = this.#config.compression_algorithms;
+    const isAllowed = allowed.includes(name);
+    if (isAllowed && name === '') return this.#readWire(held);
+    if (!isAllowed || !isSupported(name)) {
+      const usable = allowed.map((one) => (one === '' ? 'identity' : one));
+      const known = usable.filter((one) => one === 'identity' || isSupported(one)).join(' ');
+      const message = `content encoding "${encoding}" is not supported; use one of [${known}]`;
+      return this.#refuse(415, 'unsupported', message);
     }
-    const wire = await this.#readWire();
-    if (name === '') return wire;
+    const wire = this.#intake.hold();
     try {
-      return await inflaters[name as keyof typeof inflaters](wire, { maxOutputLength: this.#maxBytes });
-    } catch (cause) {
-      if (cause instanceof RangeError) this.#refuse(413, 'too_large', this.#tooLarge(), cause);
-      const why = cause instanceof Error ? cause.message : String(cause);
-      return this.#refuse(400, 'malformed', `request body is not ${name}: ${why}`, cause);
+      const body = await this.#decompress(name, await this.#readWire(wire));
+      this.#grow(held, body.length);
+      return body;
+    } finally {
+      wire.release();
     }
   }
 
-  async #readWire(): Promise<Buffer> {
+  async #decompress(name: CompressionName, wire: Uint8Array): Promise<Uint8Array> {
     try {
-      return await readBody(this.#request, this.#maxBytes);
+      return await decompress(name, wire, { maxBytes: this.#maxBytes });
     } catch (cause) {
-      if (cause instanceof HttpError) return this.#refuse(cause.status, 'too_large', this.#tooLarge(), cause);
+      if (!(cause instanceof CompressionError)) throw cause;
+      const message = `request body: ${cause.message}`;
+      if (cause.reason === 'malformed') return this.#refuse(400, 'malformed', message, cause);
+      return this.#refuse(413, 'too_large', `${message}; ${ADVICE}`, cause);
+    }
+  }
+
+  async #readWire(held: Hold): Promise<Buffer> {
+    try {
+      return await readBody(this.#request, {
+        maxBytes: this.#maxBytes,
+        stallTimeoutMs: BODY_STALL_MS,
+        onGrow: (bytes) => this.#grow(held, bytes - held.bytes),
+      });
+    } catch (cause) {
+      if (cause instanceof Refusal) throw cause;
+      if (cause instanceof HttpError && cause.status === 413)
+        return this.#refuse(413, 'too_large', this.#tooLarge(), cause);
       this.#intake.count('http', 'incomplete');
       throw cause;
     }
   }
 
-  #tooLarge(): string {
-    return `request body is larger than ${this.#maxBytes} bytes; raise "max_request_body_size" or send smaller batches`;
+  #grow(held: Hold, bytes: number): void {
+    if (!held.grow(bytes)) throw this.#intake.busy('http');
   }
 
-  #decode(body: Buffer): Decoded {
+  #tooLarge(): string {
+    return `request body is larger than ${this.#maxBytes} bytes; ${ADVICE}`;
+  }
+
+  #decode(body: Uint8Array): Decoded {
     if (this.#type === PROTOBUF) return decodeOtlpDetailed(body);
-    let text: string;
-    try {
-      text = new TextDecoder('utf-8', { fatal: true }).decode(body);
-    } catch (cause) {
-      throw new DecodeError('OTLP/JSON profiles', 0, 'body is not UTF-8', { cause });
-    }
-    return { batch: decodeOtlpJson(text), revision: 'json' };
+    return { batch: decodeOtlpJson(body), revision: 'json' };
   }
 
   #refuse(httpStatus: number, reason: RefusalReason, message: string, cause?: unknown): never {
@@ -164,32 +206,28 @@ class Exchange {
     if (refusal.retryAfterMs !== undefined) {
       this.#response.setHeader('retry-after', String(Math.max(1, Math.ceil(refusal.retryAfterMs / 1000))));
     }
-    const body =
-      this.#type === PROTOBUF ? Buffer.from(encodeStatus(refusal)) : Buffer.from(statusJson(refusal));
+    const body = this.#type === PROTOBUF ? encodeStatus(refusal) : statusJson(refusal);
     this.#send(httpStatus ?? httpStatusOf(refusal.code), body);
   }
 
-  #send(status: number, body: Buffer): void {
+  #send(status: number, body: Uint8Array | string): void {
     const response = this.#response;
-    // What is left of an unread body would be taken for the next request.
-    if (!this.#request.complete || !this.#config.keep_alives_enabled) response.shouldKeepAlive = false;
+    if (!this.#config.keep_alives_enabled) response.shouldKeepAlive = false;
     for (const [name, value] of Object.entries(this.#config.response_headers)) {
       response.setHeader(name, value.reveal());
     }
-    response.writeHead(status, {
-      'content-type': this.#type === PROTOBUF ? PROTOBUF : JSON_TYPE,
-      'content-length': body.length,
-    });
-    response.end(body);
+    sendBody(response, status, this.#type === PROTOBUF ? PROTOBUF : JSON_TYPE, body);
   }
 }
 
 function codeOf(httpStatus: number): number {
   if (httpStatus === 404 || httpStatus === 405) return Code.unimplemented;
+  if (httpStatus === 408) return Code.unavailable;
   return httpStatus === 413 ? Code.resourceExhausted : Code.invalidArgument;
 }
 
 function httpStatusOf(code: number): number {
   if (code === Code.invalidArgument) return 400;
+  if (code === Code.resourceExhausted) return 429;
   return code === Code.unavailable ? 503 : 500;
 }

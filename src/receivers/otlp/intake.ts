@@ -2,11 +2,22 @@
 import type { Settings } from '../../component/component.ts';
 import type { Counter, Logger } from '../../component/telemetry.ts';
 import type { ProfilesConsumer } from '../../consumer/consumer.ts';
+import { Code } from '../../grpc/status.ts';
+import type { HostPort } from '../../internal/endpoint.ts';
 import { DecodeError } from '../../internal/wire-reader.ts';
 import type { ProfilesBatch } from '../../pdata/profiles-batch.ts';
-import { Code, Refusal } from './refusal.ts';
+import { type Hold, InFlightBytes } from './in-flight.ts';
+import { Refusal } from './refusal.ts';
+import type { Rejected } from './response.ts';
 
 export type Transport = 'grpc' | 'http';
+
+/** A listening OTLP server. */
+export interface RunningServer {
+  readonly endpoint: HostPort;
+  /** Takes no new requests, finishes running ones until `deadline` aborts, then cuts them. */
+  close(deadline: AbortSignal): Promise<void>;
+}
 
 /** Why a request did not reach the pipeline. */
 export type RefusalReason = 'malformed' | 'too_large' | 'unsupported' | 'busy' | 'incomplete';
@@ -15,9 +26,11 @@ export type RefusalReason = 'malformed' | 'too_large' | 'unsupported' | 'busy' |
 export interface Decoded {
   readonly batch: ProfilesBatch;
   readonly revision: string;
+  /** What of the request is not in the batch. */
+  readonly rejected?: Rejected | undefined;
 }
 
-/** Encoded bytes of all requests that wait for the pipeline at one time. Beyond, clients are told to come again. */
+/** Encoded bytes of all requests that are read or wait for the pipeline. Beyond, clients are told to come again. */
 const MAX_IN_FLIGHT_BYTES = 256 * 1024 * 1024;
 const BUSY_RETRY_AFTER_MS = 1_000;
 
@@ -27,13 +40,12 @@ export class Intake {
   readonly #logger: Logger;
   readonly #requests: Counter;
   readonly #refused: Counter;
-  readonly #maxInFlightBytes: number;
-  #inFlightBytes = 0;
+  readonly #inFlight: InFlightBytes;
 
   constructor(settings: Settings, next: ProfilesConsumer, maxInFlightBytes = MAX_IN_FLIGHT_BYTES) {
     this.#next = next;
     this.#logger = settings.logger;
-    this.#maxInFlightBytes = maxInFlightBytes;
+    this.#inFlight = new InFlightBytes(maxInFlightBytes);
     this.#requests = settings.meter.counter(
       'receiver_otlp_requests',
       'Number of well-formed OTLP requests, by transport and wire revision.',
@@ -44,35 +56,49 @@ export class Intake {
       'Number of requests that were refused before the pipeline saw them.',
       ['transport', 'reason'],
     );
+    settings.meter.observe(
+      'gauge',
+      'receiver_otlp_in_flight_bytes',
+      'Bytes of requests that are read or wait for the pipeline.',
+      [],
+      () => [{ value: this.#inFlight.bytes }],
+    );
+  }
+
+  /** Where the bytes of a request are held while it is read; `grow` says no where there are too many. */
+  hold(): Hold {
+    return this.#inFlight.open();
+  }
+
+  /** For a request whose bytes find no room, to be thrown. */
+  busy(transport: Transport): Refusal {
+    const message = `${this.#inFlight.bytes} bytes of requests are in flight already`;
+    const retryAfterMs = BUSY_RETRY_AFTER_MS;
+    return this.refuse(transport, 'busy', new Refusal(Code.resourceExhausted, message, { retryAfterMs }));
   }
 
   /**
    * Decodes and hands on; resolves when the pipeline took the batch, which is when the client may be
-   * answered. Rejects with Refusal. A request without samples is well-formed and not handed on.
+   * answered, with what was left out of it. Rejects with Refusal. `sizeBytes` counts as in flight
+   * meanwhile. A request without samples is well-formed and not handed on.
    */
   async accept(
     transport: Transport,
     sizeBytes: number,
     decode: () => Decoded,
     signal: AbortSignal,
-  ): Promise<void> {
-    if (this.#inFlightBytes + sizeBytes > this.#maxInFlightBytes && this.#inFlightBytes > 0) {
-      const message = `${this.#inFlightBytes} bytes of requests are waiting for the pipeline already`;
-      throw this.refuse(
-        transport,
-        'busy',
-        new Refusal(Code.unavailable, message, { retryAfterMs: BUSY_RETRY_AFTER_MS }),
-      );
-    }
-    this.#inFlightBytes += sizeBytes;
+  ): Promise<Rejected | undefined> {
+    const held = this.hold();
+    if (!held.grow(sizeBytes)) throw this.busy(transport);
     try {
-      const { batch, revision } = this.#decode(transport, decode);
+      const { batch, revision, rejected } = this.#decode(transport, decode);
       this.#requests.add(1, { transport, revision });
       if (batch.sampleCount > 0) await this.#next.consumeProfiles(batch, signal);
+      return rejected;
     } catch (error) {
       throw Refusal.from(error);
     } finally {
-      this.#inFlightBytes -= sizeBytes;
+      held.release();
     }
   }
 

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+import { isSupported } from '../../compression/compression.ts';
 import type { Host, Receiver, Settings } from '../../component/component.ts';
 import type { ProfilesConsumer } from '../../consumer/consumer.ts';
 import { formatHostPort, isLoopback } from '../../internal/endpoint.ts';
 import type { Config } from './config.ts';
-import { listenGrpc, type RunningServer } from './grpc-server.ts';
+import { listenOtlpGrpc } from './grpc-server.ts';
 import { listenOtlpHttp } from './http-server.ts';
-import { Intake, type Transport } from './intake.ts';
+import { Intake, type RunningServer, type Transport } from './intake.ts';
 
 /** Listens for OTLP requests and answers each when the pipeline took it. */
 export class OtlpReceiver implements Receiver {
@@ -22,17 +23,33 @@ export class OtlpReceiver implements Receiver {
 
   async start(_host: Host, signal: AbortSignal): Promise<void> {
     const { grpc, http } = this.#config.protocols;
+    const { logger, meter } = this.#settings;
+    const onError = (error: unknown): void => logger.error('failed to answer a request', { error });
     try {
-      if (grpc !== undefined) await this.#listen('grpc', grpc, () => listenGrpc(grpc, this.#intake), signal);
+      if (grpc !== undefined) {
+        const connectionEnds = meter.counter(
+          'receiver_otlp_connection_ends',
+          'Number of gRPC connections that the server ended, by reason.',
+          ['reason'],
+        );
+        const reports = { connectionEnds, onError };
+        await this.#listen('grpc', grpc, () => listenOtlpGrpc(grpc, this.#intake, reports), signal);
+      }
       if (http !== undefined) {
-        const onError = (error: unknown): void =>
-          this.#settings.logger.error('failed to answer a request', { error });
+        this.#tellUnsupported(http.compression_algorithms);
         await this.#listen('http', http, () => listenOtlpHttp(http, this.#intake, onError), signal);
       }
     } catch (error) {
       await this.shutdown(AbortSignal.abort());
       throw error;
     }
+  }
+
+  #tellUnsupported(algorithms: readonly string[]): void {
+    const missing = algorithms.filter((name) => name !== '' && !isSupported(name));
+    if (missing.length === 0) return;
+    const message = 'requests with these compressions are refused: they need the codecs addon';
+    this.#settings.logger.warn(message, { algorithms: missing.join(' '), fix: 'npm run setup' });
   }
 
   async #listen(

@@ -3,7 +3,7 @@ import { Session, type Profiler } from 'node:inspector/promises';
 import { intValue, stringValue } from '../../pdata/any-value.ts';
 import { DictionaryBuilder } from '../../pdata/dictionary-builder.ts';
 import { profile, ProfilesBatch, resource, type Scope } from '../../pdata/profiles-batch.ts';
-import { SamplesBuilder } from '../../pdata/remap.ts';
+import { SamplesBuilder } from '../../pdata/samples.ts';
 
 /** A CPU profiler of this very process, by V8: what is left where the kernel refuses everything else. */
 export class SelfProfiler {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { connect, type Socket } from 'node:net';
 import type { Clock, Timer } from '../../internal/clock.ts';
-import { errorTypeOf } from '../helper/delivery.ts';
+import { errorTypeOf } from './delivery.ts';
 
 const PROBE_EVERY_MS = 1_000;
 

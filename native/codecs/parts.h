@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <napi.h>
+
+namespace otelcodecs {
+
+/// Each part puts its functions on the module object; none keeps state beyond its calls.
+void RegisterCompression(Napi::Env env, Napi::Object exports);
+void RegisterOtlp(Napi::Env env, Napi::Object exports);
+
+}  // namespace otelcodecs

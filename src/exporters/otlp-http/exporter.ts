@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+import { encodeOtlpJson } from '../../codecs/otlp/json.ts';
+import { compress } from '../../compression/compression.ts';
+import type { BuildInfo, Exporter, Settings } from '../../component/component.ts';
+import { PermanentError } from '../../consumer/consumer.ts';
+import { type Clock, systemClock } from '../../internal/clock.ts';
+import {
+  answerError,
+  type HttpAnswer,
+  type HttpClient,
+  isSuccess,
+  openHttpClient,
+  userAgent,
+} from '../helper/http-client.ts';
+import { createOtlpExporter, type OtlpTransport } from '../helper/otlp-requests.ts';
+import { type PartialSuccess, partialSuccess, statusMessage } from '../helper/otlp-response.ts';
+import { ReachabilityProbe } from '../helper/reachability-probe.ts';
+import type { Config } from './config.ts';
+
+const CONTENT_TYPES = { proto: 'application/x-protobuf', json: 'application/json' } as const;
+
+/** Sends profiles over OTLP/HTTP. */
+export function createOtlpHttpExporter(
+  settings: Settings,
+  config: Config,
+  options: { clock?: Clock } = {},
+): Exporter {
+  const clock = options.clock ?? systemClock;
+  const url = profilesUrl(config);
+  return createOtlpExporter(settings, {
+    requests: config,
+    // Without the user and password that a URL may hold: it is logged.
+    endpoint: `${url.origin}${url.pathname}`,
+    queue: config.sending_queue,
+    retry: config.retry_on_failure,
+    timeout: config.timeout,
+    clock,
+    ...(config.encoding === 'json' && {
+      encode: (batch, { inlineReferences = false }) => encodeOtlpJson(batch, { inlineReferences }),
+    }),
+    async open(onReady) {
+      const client = await openHttpClient({
+        url,
+        tls: config.tls,
+        proxyUrl: config.proxy_url,
+        maxConnections: config.max_conns_per_host || config.sending_queue.num_consumers,
+        idleTimeoutMs: config.idle_conn_timeout,
+        keepAlive: !config.disable_keep_alives,
+      });
+      const probe = new ReachabilityProbe(config.proxy_url ?? url.href, clock, onReady);
+      return new HttpTransport(config, url, settings.build, client, probe, clock);
+    },
+  });
+}
+
+/** Where the requests go. */
+export function profilesUrl({ endpoint, profiles_endpoint }: Config): URL {
+  if (profiles_endpoint !== undefined) return new URL(profiles_endpoint);
+  const url = new URL(endpoint ?? '');
+  url.pathname = `${url.pathname.replace(/\/$/, '')}/v1development/profiles`;
+  return url;
+}
+
+class HttpTransport implements OtlpTransport {
+  readonly #config: Config;
+  readonly #path: string;
+  readonly #headers: Readonly<Record<string, string>>;
+  readonly #client: HttpClient;
+  readonly #probe: ReachabilityProbe;
+  readonly #clock: Clock;
+
+  constructor(
+    config: Config,
+    url: URL,
+    build: BuildInfo,
+    client: HttpClient,
+    probe: ReachabilityProbe,
+    clock: Clock,
+  ) {
+    this.#config = config;
+    this.#path = `${url.pathname}${url.search}`;
+    this.#headers = requestHeaders(config, url, build);
+    this.#client = client;
+    this.#probe = probe;
+    this.#clock = clock;
+  }
+
+  async prepare(request: Uint8Array): Promise<Uint8Array> {
+    const { compression, compression_params } = this.#config;
+    return compression === 'none' ? request : compress(compression, request, compression_params.level);
+  }
+
+  async send(request: Uint8Array, signal: AbortSignal): Promise<PartialSuccess | undefined> {
+    try {
+      const answer = await this.#client.post(this.#path, this.#headers, request, signal);
+      if (!isSuccess(answer)) throw answerError(answer, messageOf(answer), this.#clock.now());
+      const encoding = encodingOf(answer);
+      return encoding && partialSuccess(answer.body, encoding);
+    } catch (error) {
+      // A receiver that is slow is reachable: probing would only add to its load.
+      if (!(error instanceof PermanentError) && !signal.aborted) this.#probe.failed(error);
+      throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#probe.stop();
+    await this.#client.close();
+  }
+}
+
+function requestHeaders(config: Config, url: URL, build: BuildInfo): Record<string, string> {
+  const { username, password } = url;
+  const userInfo = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+  return {
+    'content-type': CONTENT_TYPES[config.encoding],
+    'user-agent': userAgent(build),
+    ...(config.compression !== 'none' && { 'content-encoding': config.compression }),
+    ...(userInfo !== ':' && { authorization: `Basic ${Buffer.from(userInfo).toString('base64')}` }),
+    ...Object.fromEntries(
+      Object.entries(config.headers).map(([name, value]) => [name.toLowerCase(), value.reveal()]),
+    ),
+  };
+}
+
+/** The encoding of an answer is the server's choice; some write protobuf whatever they were sent. */
+function encodingOf({ contentType }: HttpAnswer): 'proto' | 'json' | undefined {
+  if (contentType === CONTENT_TYPES.json) return 'json';
+  return contentType === CONTENT_TYPES.proto || contentType === 'application/protobuf' ? 'proto' : undefined;
+}
+
+/** The message of the google.rpc.Status that OTLP asks for; servers and proxies also send plain text. */
+function messageOf(answer: HttpAnswer): string {
+  const encoding = encodingOf(answer);
+  const message = encoding && statusMessage(answer.body, encoding);
+  return message ?? (encoding === 'proto' ? '' : answer.body.toString());
+}

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+import { createSecureServer, createServer, type Http2SecureServer, type Http2Server } from 'node:http2';
+import { Socket } from 'node:net';
+import type { TlsOptions } from 'node:tls';
+import { repeat } from '../internal/clock.ts';
+import { formatHostPort, type HostPort, parseHostPort } from '../internal/endpoint.ts';
+import { type ConnectionSettings, ServerConnection } from './server-connection.ts';
+
+export interface GrpcServerOptions extends ConnectionSettings {
+  /** `host:port`; without host all interfaces; port 0 lets the system choose. */
+  readonly endpoint: string;
+  readonly tls?: TlsOptions | undefined;
+  /** Calls at one time on a connection. */
+  readonly maxConcurrentStreams: number;
+}
+
+export interface GrpcServer {
+  /** Where it listens; the port is the real one. */
+  readonly endpoint: HostPort;
+  /** Takes no new calls, finishes running ones until `deadline` aborts, then cuts them. */
+  close(deadline: AbortSignal): Promise<void>;
+}
+
+/** Credit of a stream: what one message may have on its way before the first acknowledgement. */
+const STREAM_WINDOW_BYTES = 4 * 1024 * 1024;
+/** gRPC's own default for metadata is half of it. */
+const MAX_HEADER_LIST_BYTES = 16 * 1024;
+const PACE_CHECK_MS = 5_000;
+const MAX_CONNECTIONS = 1_024;
+const TLS_HANDSHAKE_TIMEOUT_MS = 20_000;
+
+/** Starts to listen; rejects with the endpoint in the message. */
+export async function listenGrpc(options: GrpcServerOptions): Promise<GrpcServer> {
+  const server = createHttp2(options);
+  const connections = new Set<ServerConnection>();
+  const sockets = new Set<Socket>();
+  let isClosing = false;
+  server.maxConnections = MAX_CONNECTIONS;
+  server.on('drop', () => options.onConnectionEnd('too_many_connections'));
+  server.on('connection', (socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
+  // Comes right before the session that is made of it.
+  let socketOfSession = new Socket();
+  server.prependListener(options.tls === undefined ? 'connection' : 'secureConnection', (socket: Socket) => {
+    socketOfSession = socket;
+  });
+  server.on('session', (session) => {
+    const connection = new ServerConnection(session, socketOfSession, options);
+    connections.add(connection);
+    session.once('close', () => connections.delete(connection));
+    if (isClosing) connection.drain();
+  });
+  const endpoint = await bind(server, parseHostPort(options.endpoint));
+  const pace = repeat(options.clock, PACE_CHECK_MS, () => {
+    const now = options.clock.now();
+    for (const connection of connections) connection.checkPace(now);
+  });
+  let closed: Promise<void> | undefined;
+  return {
+    endpoint,
+    close(deadline) {
+      isClosing = true;
+      const drain = (): void => {
+        for (const connection of connections) connection.drain();
+      };
+      const cut = (): void => {
+        for (const connection of connections) connection.destroy();
+        for (const socket of sockets) socket.destroy();
+      };
+      closed ??= endBy(server, deadline, drain, cut).finally(() => pace.cancel());
+      return closed;
+    },
+  };
+}
+
+function createHttp2(options: GrpcServerOptions): Http2Server | Http2SecureServer {
+  const settings = {
+    settings: {
+      initialWindowSize: STREAM_WINDOW_BYTES,
+      maxConcurrentStreams: options.maxConcurrentStreams,
+      maxHeaderListSize: MAX_HEADER_LIST_BYTES,
+    },
+  };
+  if (options.tls === undefined) return createServer(settings);
+  const server = createSecureServer({
+    ...settings,
+    ...options.tls,
+    ALPNProtocols: ['h2'],
+    handshakeTimeout: TLS_HANDSHAKE_TIMEOUT_MS,
+  });
+  // A client that fails in the handshake learns of it from TLS itself.
+  server.on('tlsClientError', () => options.onConnectionEnd('no_handshake'));
+  return server;
+}
+
+async function bind(server: Http2Server | Http2SecureServer, asked: HostPort): Promise<HostPort> {
+  // An endpoint without host means all interfaces: IPv6 sockets take IPv4 too, where there is IPv6.
+  const hosts = asked.host === '' ? ['::', '0.0.0.0'] : [asked.host];
+  let failure: NodeJS.ErrnoException | undefined;
+  for (const host of hosts) {
+    try {
+      await listen(server, host, asked.port);
+      const address = server.address();
+      const port = typeof address === 'object' && address !== null ? address.port : asked.port;
+      return { host: asked.host, port };
+    } catch (error) {
+      failure ??= error instanceof Error ? error : new Error(String(error));
+    }
+  }
+  const why = failure?.code === 'EADDRINUSE' ? 'address already in use' : (failure?.message ?? 'no address');
+  throw new Error(`listen on "${formatHostPort(asked)}": ${why}`, { cause: failure });
+}
+
+function listen(server: Http2Server | Http2SecureServer, host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen({ host, port }, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+}
+
+async function endBy(
+  server: Http2Server | Http2SecureServer,
+  deadline: AbortSignal,
+  drain: () => void,
+  cut: () => void,
+): Promise<void> {
+  const ended = new Promise<void>((resolve) => server.close(() => resolve()));
+  if (deadline.aborted) cut();
+  else {
+    drain();
+    deadline.addEventListener('abort', cut, { once: true });
+  }
+  await ended;
+  deadline.removeEventListener('abort', cut);
+}

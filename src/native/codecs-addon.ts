@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { packageRoot } from '../internal/package-root.ts';
+import type { OtlpFunctions } from './otlp-functions.ts';
+
+/** Counted up in native/codecs/addon.cc with every change of a function's contract. */
+const VERSION = 1;
+
+/**
+ * Codecs in C++ (native/codecs): no privileges, nothing kept between calls. The reading of OTLP has a
+ * TypeScript counterpart, which is the reference; of the compressions Node itself has the most common ones.
+ */
+export interface CodecsAddon extends OtlpFunctions {
+  readonly version: number;
+  /**
+   * `name`: see src/compression/compression.ts. Rejects with Error whose `code` is too_large, malformed or
+   * no_memory. No allocation is larger than `limitBytes`; another thread reads `bytes` until it settles.
+   */
+  decompress(name: string, bytes: Uint8Array, limitBytes: number): Promise<Uint8Array>;
+  /** `level`: one that the algorithm has. Rejects with Error whose `code` is no_memory. */
+  compress(name: string, bytes: Uint8Array, level: number): Promise<Uint8Array>;
+}
+
+let loaded: CodecsAddon | undefined;
+let looked = false;
+
+/**
+ * The codecs addon, loaded once; undefined where it is not built, is of another version or cannot be
+ * loaded here, or where the environment has `OTELCOL_PROFILES_NO_ADDON=1`.
+ */
+export function codecsAddon(): CodecsAddon | undefined {
+  if (!looked) {
+    looked = true;
+    loaded = process.env.OTELCOL_PROFILES_NO_ADDON === '1' ? undefined : load();
+  }
+  return loaded;
+}
+
+function load(): CodecsAddon | undefined {
+  const path = join(packageRoot(), 'build', 'otelcol_codecs.node');
+  if (!existsSync(path)) return undefined;
+  try {
+    const module: unknown = createRequire(import.meta.url)(path);
+    return isAddon(module) ? module : undefined;
+  } catch {
+    // Of another architecture or C library: the caller has its own way.
+    return undefined;
+  }
+}
+
+function isAddon(module: unknown): module is CodecsAddon {
+  return typeof module === 'object' && module !== null && 'version' in module && module.version === VERSION;
+}
