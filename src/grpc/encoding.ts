@@ -39,7 +39,7 @@ export function checkEncoding(encoding: string): void {
 }
 
 /** Whether messages in this `grpc-encoding` can be read and written in this installation. */
-export function isSupportedEncoding(encoding: string): encoding is GrpcEncoding {
+export function isSupportedEncoding(encoding: string): boolean {
   return isEncoding(encoding) && isSupported(COMPRESSIONS[encoding]);
 }
 

@@ -11,8 +11,11 @@ import {
 } from 'node:http2';
 import { connect as connectTcp, type Socket } from 'node:net';
 import { describe, it, type TestContext } from 'node:test';
+import { connect as connectTls } from 'node:tls';
 import { gzipSync } from 'node:zlib';
+import { makeCertificates } from '../internal/testing/certificates.ts';
 import { FakeClock } from '../internal/testing/fake-clock.ts';
+import { never } from '../internal/testing/settings.ts';
 import { ECHO, type TestServer, testServer, until } from './testing/test-server.ts';
 
 const echo = (bytes: Uint8Array): Promise<Uint8Array> => Promise.resolve(bytes);
@@ -214,8 +217,8 @@ describe('a gRPC server and requests that are none', () => {
 });
 
 /** A socket that speaks HTTP/2 by hand, past its opening. */
-async function byHand(t: TestContext, { port }: TestServer): Promise<Socket> {
-  const socket = connectTcp(port, '127.0.0.1');
+async function byHand(t: TestContext, { port }: TestServer, allowHalfOpen = false): Promise<Socket> {
+  const socket = connectTcp({ port, host: '127.0.0.1', allowHalfOpen });
   socket.on('error', () => undefined);
   t.after(() => socket.destroy());
   await once(socket, 'connect');
@@ -348,6 +351,59 @@ describe('a gRPC server and connections that do harm', () => {
     await clock.advance(7_000);
     assert.deepEqual(server.ends, ['keepalive_timeout']);
     await stillWell(t, server);
+  });
+
+  it('does not wait for a client that never hangs up', async (t) => {
+    const clock = new FakeClock();
+    const server = await testServer(t, echo, { clock, times: { maxIdleMs: 1_000 } });
+    const socket = await byHand(t, server, true);
+    socket.resume();
+    await until(() => clock.pending.includes(1_000));
+    const goodbye = once(socket, 'end');
+    await clock.advance(1_000);
+    await goodbye;
+    assert.deepEqual(server.ends, ['idle']);
+    assert.ok(clock.pending.includes(5_000));
+    const closed = server.close(never());
+    await clock.advance(5_000);
+    await closed;
+    assert.equal(socket.closed, false);
+  });
+
+  it('counts a connection that breaks the rules of HTTP/2', async (t) => {
+    const server = await testServer(t, echo);
+    const socket = await byHand(t, server);
+    socket.resume();
+    // WINDOW_UPDATE by nothing.
+    socket.write(rawFrame(8, 0, 0, Buffer.alloc(4)));
+    await once(socket, 'close');
+    assert.deepEqual(server.ends, ['protocol_error']);
+    await stillWell(t, server);
+  });
+
+  it('takes no more connections than it may', async (t) => {
+    const server = await testServer(t, echo, { maxConnections: 1 });
+    await session(t, server);
+    const socket = connectTcp(server.port, '127.0.0.1');
+    socket.on('error', () => undefined).resume();
+    await once(socket, 'close');
+    await until(() => server.ends.length === 1);
+    assert.deepEqual(server.ends, ['too_many_connections']);
+  });
+
+  it('closes TLS connections that do not offer HTTP/2', async (t) => {
+    const { ca, server: pair } = makeCertificates();
+    const server = await testServer(t, echo, { tls: pair });
+    const old = connectTls({ port: server.port, host: '127.0.0.1', ca, ALPNProtocols: ['http/1.1'] });
+    await assert.rejects(once(old, 'secureConnect'), /no application protocol/);
+    const silent = connectTls({ port: server.port, host: '127.0.0.1', ca });
+    t.after(() => silent.destroy());
+    await once(silent, 'secureConnect');
+    silent.resume();
+    await once(silent, 'close');
+    const client = connect(`https://localhost:${server.port}`, { ca });
+    t.after(() => client.destroy());
+    assert.equal((await send(client, [GOOD])).status, '0');
   });
 
   it('takes no more streams at one time than it says', async (t) => {

@@ -67,8 +67,10 @@ export class ServerConnection implements CallObserver {
     this.#clock = settings.clock;
     this.#lastActiveAt = this.#clock.now();
     session.setLocalWindowSize(CONNECTION_WINDOW_BYTES);
-    // A session that breaks closes too.
-    session.on('error', () => this.#settings.onConnectionEnd('protocol_error'));
+    // A session that breaks closes too. What HTTP/2 does not name is a network that failed.
+    session.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code?.startsWith('ERR_HTTP2') === true) settings.onConnectionEnd('protocol_error');
+    });
     session.on('stream', (stream, headers) => {
       const call = new ServerCall(stream, headers, settings, this);
       this.#calls.add(call);

@@ -12,6 +12,8 @@ export interface GrpcServerOptions extends ConnectionSettings {
   readonly tls?: TlsOptions | undefined;
   /** Calls at one time on a connection. */
   readonly maxConcurrentStreams: number;
+  /** Connections beyond are closed at once. */
+  readonly maxConnections?: number;
 }
 
 export interface GrpcServer {
@@ -26,7 +28,7 @@ const STREAM_WINDOW_BYTES = 4 * 1024 * 1024;
 /** gRPC's own default for metadata is half of it. */
 const MAX_HEADER_LIST_BYTES = 16 * 1024;
 const PACE_CHECK_MS = 5_000;
-const MAX_CONNECTIONS = 1_024;
+const DEFAULT_MAX_CONNECTIONS = 1_024;
 const TLS_HANDSHAKE_TIMEOUT_MS = 20_000;
 
 /** Starts to listen; rejects with the endpoint in the message. */
@@ -35,7 +37,7 @@ export async function listenGrpc(options: GrpcServerOptions): Promise<GrpcServer
   const connections = new Set<ServerConnection>();
   const sockets = new Set<Socket>();
   let isClosing = false;
-  server.maxConnections = MAX_CONNECTIONS;
+  server.maxConnections = options.maxConnections ?? DEFAULT_MAX_CONNECTIONS;
   server.on('drop', () => options.onConnectionEnd('too_many_connections'));
   server.on('connection', (socket) => {
     sockets.add(socket);

@@ -47,10 +47,6 @@ export class BigColumn {
     this.#data[this.length++] = value;
   }
 
-  get(i: number): bigint {
-    return this.#data[i] ?? 0n;
-  }
-
   finish(): BigUint64Array {
     return this.#data.slice(0, this.length);
   }
@@ -75,11 +71,6 @@ export class ByteColumn {
       this.#data = grown(this.#data, new Uint8Array(Math.max(need, this.#data.length * 2)));
     this.#data.set(bytes, this.length);
     this.length = need;
-  }
-
-  /** The bytes so far; valid until the next push. */
-  view(from: number, to: number): Uint8Array {
-    return this.#data.subarray(from, to);
   }
 
   finish(): Uint8Array {

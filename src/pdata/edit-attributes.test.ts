@@ -47,8 +47,8 @@ const sampleTexts = (batch: ProfilesBatch): string[] =>
 
 const textOf = ({ dictionary }: ProfilesBatch, rows: Int32Array): string =>
   Array.from(rows, (row) => {
-    const value = dictionary.attributeValue(row);
-    return `${dictionary.attributeKey(row)}=${valueToText(value)}${dictionary.text(dictionary.tables.attributes.unit[row] ?? 0)}`;
+    const unit = dictionary.text(dictionary.tables.attributes.unit[row] ?? 0);
+    return `${dictionary.attributeKey(row)}=${valueToText(dictionary.attributeValue(row))}${unit}`;
   }).join(',');
 
 const nothing: AttributesEdit = (attributes) => attributes;

@@ -5,10 +5,10 @@ import type { Dictionary } from './dictionary.ts';
 import {
   type Profile,
   type ResourceProfiles,
-  type ScopeProfiles,
   type ValueType,
   withProfiles,
   withSamples,
+  withScopes,
 } from './profiles-batch.ts';
 import { FUNCTION_WORDS, halvesOf, LINE_WORDS, LOCATION_HEAD, pushLink, viewOf } from './table-rows.ts';
 import type { Samples } from './tables.ts';
@@ -255,7 +255,7 @@ export class Remapper {
         s.profiles.map((p) => this.profile(p)),
       ),
     );
-    return withOtherDictionary(rp, scopes);
+    return withScopes(rp, scopes);
   }
 
   samples(s: Samples): Samples {
@@ -312,18 +312,4 @@ export function hasZeroRows(dictionary: Dictionary): boolean {
     r.attribute(0),
   ];
   return rows.every((row) => row === 0);
-}
-
-/** The resource with scopes under another dictionary: its attributes are text, so encoded forms must go. */
-export function withOtherDictionary(
-  rp: ResourceProfiles,
-  scopes: readonly ScopeProfiles[],
-): ResourceProfiles {
-  const { attributes, droppedAttributesCount, unknown } = rp.resource;
-  return {
-    resource: { attributes, droppedAttributesCount, unknown },
-    schemaUrl: rp.schemaUrl,
-    scopes,
-    unknown: rp.unknown,
-  };
 }

@@ -75,11 +75,6 @@ export class WordRows {
     this.tail = tail;
   }
 
-  /** Takes the candidate back. */
-  discard(): void {
-    this.tail = this.starts[this.length] as number;
-  }
-
   /** The index of the candidate: of the row that equals it, or its own. */
   intern(): number {
     const from = this.starts[this.length] as number;

@@ -3,7 +3,7 @@ import { ReverseWriter } from '../internal/wire-writer.ts';
 import { writeKeyValue } from './any-value.ts';
 import type { Attributes } from './attributes.ts';
 import type { Dictionary } from './dictionary.ts';
-import type { Profile, ResourceProfiles, ScopeProfiles, ValueType } from './profiles-batch.ts';
+import type { Profile, Resource, ResourceProfiles, ScopeProfiles, ValueType } from './profiles-batch.ts';
 import { hasZeroRows } from './remap.ts';
 import { halvesOf } from './table-rows.ts';
 import type { IndexLists, Samples } from './tables.ts';
@@ -112,7 +112,7 @@ export class SizeBound {
   }
 
   resource({ resource, schemaUrl, unknown }: ResourceProfiles): number {
-    const own = HEADER + WIDE_FIELD + attributesBytes(resource.attributes) + resource.unknown.length;
+    const own = HEADER + WIDE_FIELD + resourceAttributesBytes(resource) + resource.unknown.length;
     return HEADER + own + textBytes(schemaUrl) + (unknown?.length ?? 0);
   }
 
@@ -247,6 +247,19 @@ export class SizeBound {
 }
 
 const textBytes = (text: string): number => field(Buffer.byteLength(text));
+
+/** An attribute that is as it came may be spliced, with whatever else its message has. */
+function resourceAttributesBytes({ attributes, encodedAttributes }: Resource): number {
+  if (encodedAttributes === undefined) return attributesBytes(attributes);
+  const { list, ranges } = encodedAttributes;
+  let bytes = 0;
+  for (const entry of attributes) {
+    const at = list.indexOf(entry);
+    const spliced = at < 0 ? 0 : (ranges[at * 2 + 1] ?? 0) - (ranges[at * 2] ?? 0);
+    bytes += Math.max(attributesBytes([entry]), HEADER + spliced);
+  }
+  return bytes;
+}
 
 function attributesBytes(attributes: Attributes): number {
   const w = new ReverseWriter(attributes.length * 64 + 16);

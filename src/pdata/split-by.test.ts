@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { decodeOtlp } from '../codecs/otlp/decode.ts';
 import { encodeOtlp } from '../codecs/otlp/encode.ts';
+import { ReverseWriter } from '../internal/wire-writer.ts';
 import { getText } from './attributes.ts';
 import { meaningDifference } from './canonical.ts';
 import { batchFromFolded, toFolded } from './folded.ts';
@@ -41,6 +43,30 @@ describe('splitting by bytes', () => {
       ],
     );
     assert.equal(toFolded(parts[1]?.batch ?? assert.fail()), `${name} 3`);
+  });
+});
+
+/** A message as field `field`. */
+function message(field: number, ...contents: readonly Uint8Array[]): Uint8Array {
+  const w = new ReverseWriter();
+  w.bytesField(field, Buffer.concat(contents));
+  return w.finish();
+}
+
+describe('splitting by bytes what came with unknown fields', () => {
+  it('counts them where they are sent on', () => {
+    const unknown = message(15, Buffer.alloc(90, 0x55));
+    const entry = message(1, message(1, Buffer.from('k')), message(2, message(1, Buffer.from('v'))), unknown);
+    const plain = encodeOtlp(batchFromFolded('a 1\nb 2'), { revision: '1.10' });
+    const sample = message(2, Uint8Array.of(0x22, 1, 7));
+    const more = message(1, message(1, entry), message(2, message(2, sample)));
+    const batch = decodeOtlp(Buffer.concat([plain, more]));
+    for (let maxBytes = 100; maxBytes < 500; maxBytes++) {
+      const parts = splitBySize(batch, maxBytes);
+      const bytes = parts.map((part) => Buffer.from(encodeOtlp(part.batch, { revision: '1.10' })));
+      assert.ok(bytes.some((part) => part.includes(Buffer.from(unknown))));
+      parts.forEach(({ fits }, i) => assert.ok(!fits || (bytes[i]?.length ?? 0) <= maxBytes, `${maxBytes}`));
+    }
   });
 });
 

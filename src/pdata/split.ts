@@ -7,8 +7,9 @@ import {
   type ScopeProfiles,
   withProfiles,
   withSamples,
+  withScopes,
 } from './profiles-batch.ts';
-import { Remapper, withOtherDictionary } from './remap.ts';
+import { Remapper } from './remap.ts';
 import { selectSamples } from './samples.ts';
 
 const NOTHING = new Uint8Array(0);
@@ -74,7 +75,7 @@ export class Cutter {
   /** What was added since the last time. */
   finish(): ProfilesBatch {
     const resources = this.#resources.map(({ source, scopes }) =>
-      withOtherDictionary(
+      withScopes(
         source,
         scopes.map((s) => withProfiles(s.source, s.profiles)),
       ),

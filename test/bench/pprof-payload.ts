@@ -16,11 +16,11 @@ export interface PprofSize {
 
 export const PPROF_SIZES: readonly PprofSize[] = [
   { name: 'S', samples: 700, locations: 2_000, functions: 900 },
-  { name: 'M', samples: 7_000, locations: 12_000, functions: 3_500 },
+  { name: 'M', samples: 7_000, locations: 12_000, functions: 5_000 },
 ];
 
 /**
- * An uncompressed pprof file with two sample types. Stacks are 8 to 30 deep, half of them out of a
+ * An uncompressed pprof file with two sample types. Stacks are 10 to 36 deep, half of them out of a
  * thousand hot locations; each sample has a text label (40 values) and every second one a numeric label
  * with a unit. One location in eight holds an inlined function. Files of different `seed` share their
  * functions, most locations and half of their samples' stacks and labels, as two scrapes of one process do. Size M is
@@ -68,7 +68,7 @@ export function makePprof(size: PprofSize, seed = 1): Uint8Array {
   const samples = [new SamplesBuilder(), new SamplesBuilder()];
   for (let i = 0; i < size.samples; i++) {
     const from = i % 4 < 2 ? common : random;
-    const depth = 8 + from.below(23);
+    const depth = 10 + from.below(27);
     const stack = d.stack(Array.from({ length: depth }, (_, f) => pick(f % 2 === 0 ? hot : locations, from)));
     const labels = i % 2 === 0 ? [pick(workers, from)] : [pick(workers, from), pick(sizes, from)];
     const count = BigInt(1 + random.below(200));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { cpus, release, totalmem } from 'node:os';
+import { cpus, loadavg, release, totalmem } from 'node:os';
 import { type Rounds, short } from './rounds.ts';
 
 /** A goal of the project: at least (or, for costs, at most) so much. */
@@ -53,7 +53,7 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
 /** The machine, in a line. */
 export function machine(): string {
   const [first] = cpus();
-  return `${first?.model.trim() ?? 'unknown CPU'}, ${cpus().length} CPUs, ${short(totalmem() / 2 ** 30)} GiB, Linux ${release()}, Node ${process.version}`;
+  return `${first?.model.trim() ?? 'unknown CPU'}, ${cpus().length} CPUs, ${short(totalmem() / 2 ** 30)} GiB, Linux ${release()}, Node ${process.version}, load ${short(loadavg()[0])} at the start`;
 }
 
 export function print(text: string): void {

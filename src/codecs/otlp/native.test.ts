@@ -304,14 +304,13 @@ describe('the native OTLP functions', () => {
   it('say what the reference says about long stacks over large tables', () => {
     const random = new Random(14);
     const differ = new Differ();
-    for (const rows of [100, 300, 16_384, 16_500, 70_000]) {
+    for (const rows of [100, 300, 16_000, 16_384, 70_000]) {
       const locations = Buffer.alloc(rows * 2, Buffer.of(0x12, 0));
       for (let round = 0; round < ROUNDS / 10; round++) {
-        const limit = rows + (random.below(3) === 0 ? 1 : 0);
-        const narrow = Math.min(limit, 1 << random.below(18));
-        const list = random.list(300, () =>
-          varint(random.below(10) === 0 ? limit - 1 : random.below(narrow)),
-        );
+        const narrow = Math.min(rows, 1 << random.below(18));
+        const list = random.list(300, () => varint(random.below(random.below(10) === 0 ? rows : narrow)));
+        // One row too far, now and then.
+        if (random.below(2) === 0) list[random.below(list.length)] = varint(rows);
         const packed = Buffer.concat(list);
         const stack = Buffer.concat([Buffer.of(0x0a), varint(packed.length), packed]);
         const row = Buffer.concat([Buffer.of(0x3a), varint(stack.length), stack]);

@@ -126,6 +126,7 @@ export class AttributeRows {
 
   /** Keys that differ in index only would break the rule that keys of a sample are unique. */
   #canonicalKey(key: number): number {
+    if (key >= this.#strings.count) return key;
     const known = this.#canonical.get(key);
     if (known !== undefined) return known;
     const text = this.#strings.text(key);

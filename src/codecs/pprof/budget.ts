@@ -10,7 +10,7 @@ const BYTES_PER_BYTE = 8;
 const FREE_BYTES = 1 << 20;
 
 /** Estimated heap sizes in bytes of what is not a column. */
-export const Cost = { profile: 640, sparseId: 100, comment: 80, list: 200, listItem: 120 } as const;
+export const Cost = { profile: 640, sparseId: 100, comment: 80, list: 160, listItem: 96 } as const;
 
 /** Bounds what the decoder allocates: charged before each allocation that the input asks for. */
 export class MemoryBudget {
@@ -24,5 +24,10 @@ export class MemoryBudget {
   charge(r: WireReader, sizeBytes: number): void {
     this.#left -= sizeBytes;
     if (this.#left < 0) r.fail(`decoding would take more than ${BYTES_PER_BYTE} times the size of the file`);
+  }
+
+  /** Gives back what was charged for something that is garbage now. */
+  refund(sizeBytes: number): void {
+    this.#left += sizeBytes;
   }
 }

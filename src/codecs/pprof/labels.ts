@@ -11,24 +11,32 @@ import type { TableContext } from './decode-tables.ts';
 export function repeatedLabels(context: TableContext, rows: Int32Array): number[] {
   const { r, attributes, budget } = context;
   const byKey = new Map<number, number[]>();
+  budget.charge(r, rows.length * Cost.listItem);
   for (const row of rows) {
     const key = attributes.keyOf(row);
     const others = byKey.get(key);
-    budget.charge(r, others === undefined ? Cost.list : Cost.listItem);
-    if (others === undefined) byKey.set(key, [row]);
-    else others.push(row);
+    if (others !== undefined) others.push(row);
+    else {
+      budget.charge(r, Cost.list);
+      byKey.set(key, [row]);
+    }
   }
-  return [...byKey].map(([key, list]) => {
-    const [first = 0] = list;
-    if (list.length === 1) return first;
-    const unit = attributes.unitOf(first);
-    const isOneUnit = list.every((row) => attributes.unitOf(row) === unit);
-    const value: AnyValue = {
-      kind: 'array',
-      value: list.map((row) => (isOneUnit ? attributes.valueOf(r, row) : withUnit(context, row))),
-    };
-    return attributes.of(r, key, value, isOneUnit ? unit : 0);
-  });
+  const joined = [...byKey].map(([key, list]) => joinedRow(context, key, list));
+  budget.refund(rows.length * Cost.listItem + byKey.size * Cost.list);
+  return joined;
+}
+
+function joinedRow(context: TableContext, key: number, list: readonly number[]): number {
+  const { r, attributes } = context;
+  const [first = 0] = list;
+  if (list.length === 1) return first;
+  const unit = attributes.unitOf(first);
+  const isOneUnit = list.every((row) => attributes.unitOf(row) === unit);
+  const value: AnyValue = {
+    kind: 'array',
+    value: list.map((row) => (isOneUnit ? attributes.valueOf(r, row) : withUnit(context, row))),
+  };
+  return attributes.of(r, key, value, isOneUnit ? unit : 0);
 }
 
 function withUnit({ r, strings, attributes, budget }: TableContext, row: number): AnyValue {

@@ -6,7 +6,7 @@ import { grpcAuthority } from '../../config/sections/endpoint.ts';
 import { loadTlsMaterial } from '../../config/sections/tls-material.ts';
 import { authorityOf, openGrpcClient } from '../../grpc/client.ts';
 import type { Target } from '../../grpc/dial.ts';
-import { checkEncoding } from '../../grpc/encoding.ts';
+import { isSupportedEncoding } from '../../grpc/encoding.ts';
 import { proxyFor } from '../../grpc/proxy.ts';
 import { systemClock } from '../../internal/clock.ts';
 import { parseHostPort } from '../../internal/endpoint.ts';
@@ -35,7 +35,9 @@ export async function openProfilesClient(
 ): Promise<ProfilesClient> {
   const { compression, keepalive, tls } = config;
   const encoding = compression === 'none' ? 'identity' : compression;
-  checkEncoding(encoding);
+  if (encoding !== 'identity' && !isSupportedEncoding(encoding)) {
+    throw new Error(`compression "${encoding}" needs the codecs addon (run "npm run setup")`);
+  }
   const target = targetOf(config.endpoint);
   const client = openGrpcClient({
     target,

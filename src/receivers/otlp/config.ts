@@ -43,6 +43,8 @@ export type HttpProtocolConfig = z.output<typeof httpSchema>;
 
 /** Configuration of the `otlp` receiver: upstream's keys. A protocol without a value is on with defaults. */
 export const otlpReceiverSchema = section({
+  /** Requests that are read or wait for the pipeline may take this much; beyond, clients are told to come again. */
+  max_in_flight_mib: z.int().min(1).default(256),
   protocols: section(
     { grpc: grpcServerSchema.optional(), http: httpSchema.optional() },
     (protocols, issues) => {

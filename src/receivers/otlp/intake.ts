@@ -30,8 +30,6 @@ export interface Decoded {
   readonly rejected?: Rejected | undefined;
 }
 
-/** Encoded bytes of all requests that are read or wait for the pipeline. Beyond, clients are told to come again. */
-const MAX_IN_FLIGHT_BYTES = 256 * 1024 * 1024;
 const BUSY_RETRY_AFTER_MS = 1_000;
 
 /** The way of a request from bytes to the pipeline, the same for both transports. */
@@ -42,7 +40,8 @@ export class Intake {
   readonly #refused: Counter;
   readonly #inFlight: InFlightBytes;
 
-  constructor(settings: Settings, next: ProfilesConsumer, maxInFlightBytes = MAX_IN_FLIGHT_BYTES) {
+  /** Beyond `maxInFlightBytes` of requests that are read or wait, clients are told to come again. */
+  constructor(settings: Settings, next: ProfilesConsumer, maxInFlightBytes: number) {
     this.#next = next;
     this.#logger = settings.logger;
     this.#inFlight = new InFlightBytes(maxInFlightBytes);

@@ -49,10 +49,15 @@ interface Running {
 }
 
 /** A receiver with both protocols on free ports. */
-async function running(t: TestContext, protocols: { grpc?: object; http?: object } = {}): Promise<Running> {
+async function running(
+  t: TestContext,
+  protocols: { grpc?: object; http?: object } = {},
+  more: object = {},
+): Promise<Running> {
   const settings = testSettings('otlp');
   const next = new RecordingConsumer();
   const config = otlpReceiverSchema.parse({
+    ...more,
     protocols: {
       grpc: { endpoint: 'localhost:0', ...protocols.grpc },
       http: { endpoint: 'localhost:0', ...protocols.http },
@@ -396,6 +401,22 @@ describe('OTLP over HTTP', () => {
 });
 
 describe('requests in flight', () => {
+  it('are as many bytes as the configuration says', async (t) => {
+    const { next, send, settings } = await running(t, {}, { max_in_flight_mib: 1 });
+    const gate = deferred();
+    const offered = deferred();
+    next.answerWith(() => {
+      offered.resolve();
+      return gate.promise;
+    });
+    const first = send(request);
+    await offered.promise;
+    await assert.rejects(send(Buffer.alloc(1024 * 1024)), { code: 8 });
+    assert.equal(settings.meter.value('receiver_refused_requests', { transport: 'grpc', reason: 'busy' }), 1);
+    gate.resolve();
+    await first;
+  });
+
   it('are bounded in bytes; beyond, clients are told to come again', async () => {
     const settings = testSettings('otlp');
     const gate = deferred();
@@ -414,7 +435,7 @@ describe('requests in flight', () => {
 describe('a decoder that fails unexpectedly', () => {
   it('is logged and refused for good, not asked for again and again', async () => {
     const settings = testSettings('otlp');
-    const intake = new Intake(settings, new RecordingConsumer());
+    const intake = new Intake(settings, new RecordingConsumer(), 100);
     const decode = () => {
       throw new TypeError('bug');
     };

@@ -18,7 +18,7 @@ export class OtlpReceiver implements Receiver {
   constructor(settings: Settings, config: Config, next: ProfilesConsumer) {
     this.#settings = settings;
     this.#config = config;
-    this.#intake = new Intake(settings, next);
+    this.#intake = new Intake(settings, next, config.max_in_flight_mib * 1024 * 1024);
   }
 
   async start(_host: Host, signal: AbortSignal): Promise<void> {
