@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <napi.h>
 
+#include <algorithm>
 #include <cstdlib>
+#include <cstring>
 #include <string>
+#include <vector>
 
 #include "compression.h"
 #include "parts.h"
@@ -24,27 +27,35 @@ const char* CodeOf(Outcome outcome) {
   return "malformed";
 }
 
-/// One buffer in, one buffer out, on a thread of libuv's pool. The input is held, not copied: nobody may
-/// write to it, or hand its memory to another thread, before the promise settles.
+/// Buffers in, one buffer out, on a thread of libuv's pool. The input is held, not copied before that: nobody
+/// may write to it, or hand its memory to another thread, before the promise settles.
 class Work final : public Napi::AsyncWorker {
  public:
-  Work(Napi::Env env, Napi::Uint8Array input, size_t limit)
-      : AsyncWorker(env, "otelcodecs"),
-        promise_(Napi::Promise::Deferred::New(env)),
-        held_(Napi::Persistent(input.As<Napi::Object>())),
-        input_{input.Data(), input.ByteLength()},
-        output_(limit) {}
+  Work(Napi::Env env, const std::vector<Napi::Uint8Array>& pieces, size_t limit)
+      : AsyncWorker(env, "otelcodecs"), promise_(Napi::Promise::Deferred::New(env)), output_(limit) {
+    for (const Napi::Uint8Array& piece : pieces) {
+      held_.push_back(Napi::Persistent(piece.As<Napi::Object>()));
+      pieces_.push_back({piece.Data(), piece.ByteLength()});
+    }
+  }
 
   static Napi::Promise Decompress(Napi::Env env, Algorithm algorithm, Napi::Uint8Array input, size_t limit) {
-    return Start(new Work(env, input, limit), algorithm, false, 0);
+    return Start(new Work(env, {input}, limit), algorithm, false, 0);
   }
-  static Napi::Promise Compress(Napi::Env env, Algorithm algorithm, Napi::Uint8Array input, int level) {
-    return Start(new Work(env, input, SIZE_MAX), algorithm, true, level);
+  static Napi::Promise Compress(Napi::Env env, Algorithm algorithm,
+                                const std::vector<Napi::Uint8Array>& pieces, int level) {
+    return Start(new Work(env, pieces, SIZE_MAX), algorithm, true, level);
   }
 
   void Execute() override {
-    outcome_ = compress_ ? otelcodecs::Compress(algorithm_, input_, level_, &output_)
-                         : otelcodecs::Decompress(algorithm_, input_, &output_);
+    if (pieces_.size() == 1) {
+      Run(pieces_[0]);
+      return;
+    }
+    // Freed at once, while memory of JavaScript would wait for its collector.
+    Output joined(SIZE_MAX);
+    outcome_ = Join(&joined);
+    if (outcome_ == Outcome::kOk) Run({joined.data(), joined.size()});
   }
 
   void OnOK() override {
@@ -73,9 +84,26 @@ class Work final : public Napi::AsyncWorker {
     return promise;
   }
 
+  Outcome Join(Output* joined) const {
+    size_t size = 0;
+    for (const Input& piece : pieces_) size += piece.size;
+    if (const Outcome made = joined->Reserve(std::max<size_t>(size, 1)); made != Outcome::kOk) return made;
+    for (const Input& piece : pieces_) {
+      if (piece.size == 0) continue;
+      memcpy(joined->end(), piece.data, piece.size);
+      joined->Wrote(piece.size);
+    }
+    return Outcome::kOk;
+  }
+
+  void Run(Input input) {
+    outcome_ = compress_ ? otelcodecs::Compress(algorithm_, input, level_, &output_)
+                         : otelcodecs::Decompress(algorithm_, input, &output_);
+  }
+
   Napi::Promise::Deferred promise_;
-  Napi::ObjectReference held_;
-  Input input_;
+  std::vector<Napi::ObjectReference> held_;
+  std::vector<Input> pieces_;
   Output output_;
   Algorithm algorithm_ = Algorithm::kGzip;
   bool compress_ = false;
@@ -83,7 +111,12 @@ class Work final : public Napi::AsyncWorker {
   Outcome outcome_ = Outcome::kOk;
 };
 
-/// (algorithm: string, bytes: Uint8Array, number); throws TypeError for anything else.
+bool IsBytes(const Napi::Value& value) {
+  return value.IsTypedArray() && value.As<Napi::TypedArray>().TypedArrayType() == napi_uint8_array;
+}
+
+/// (algorithm: string, pieces: Uint8Array[] to compress, bytes: Uint8Array to decompress, number); throws TypeError
+/// for anything else.
 Napi::Value Call(const Napi::CallbackInfo& info, bool compress) {
   const Napi::Env env = info.Env();
   const auto refuse = [&](const char* message) -> Napi::Value {
@@ -93,17 +126,22 @@ Napi::Value Call(const Napi::CallbackInfo& info, bool compress) {
   if (!info[0].IsString()) return refuse("the algorithm must be a string");
   const auto algorithm = AlgorithmOf(info[0].As<Napi::String>().Utf8Value());
   if (!algorithm) return refuse("no such algorithm");
-  if (!info[1].IsTypedArray() || info[1].As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array) {
-    return refuse("the bytes must be a Uint8Array");
-  }
-  const auto bytes = info[1].As<Napi::Uint8Array>();
   if (!info[2].IsNumber()) return refuse("the level or limit must be a number");
   if (compress) {
-    return Work::Compress(env, *algorithm, bytes, info[2].As<Napi::Number>().Int32Value());
+    if (!info[1].IsArray()) return refuse("the pieces must be an array");
+    const auto list = info[1].As<Napi::Array>();
+    std::vector<Napi::Uint8Array> pieces;
+    for (uint32_t i = 0; i < list.Length(); i++) {
+      const Napi::Value piece = list[i];
+      if (!IsBytes(piece)) return refuse("a piece must be a Uint8Array");
+      pieces.push_back(piece.As<Napi::Uint8Array>());
+    }
+    return Work::Compress(env, *algorithm, pieces, info[2].As<Napi::Number>().Int32Value());
   }
+  if (!IsBytes(info[1])) return refuse("the bytes must be a Uint8Array");
   const double number = info[2].As<Napi::Number>().DoubleValue();
   if (!(number >= 0 && number <= 0x1p53)) return refuse("the limit must be a safe integer");
-  return Work::Decompress(env, *algorithm, bytes, static_cast<size_t>(number));
+  return Work::Decompress(env, *algorithm, info[1].As<Napi::Uint8Array>(), static_cast<size_t>(number));
 }
 
 Napi::Value CompressCall(const Napi::CallbackInfo& info) { return Call(info, true); }

@@ -174,7 +174,22 @@ class ProfilesScan {
       switch (tag) {
         case Len(1): return CheckAttribute(c, &refers);
         case Varint(2): return ReadUint32(c, &dropped);
-        default: return SkipUnknown(c, tag, 2);
+        case Len(3): return CheckEntityRef(c);
+        default: return SkipUnknown(c, tag, 3);
+      }
+    });
+  }
+
+  /// Fields 1 to 4 are text. Nothing reads them, but they are passed on.
+  static bool CheckEntityRef(Cursor& c) {
+    Cursor message;
+    return Enter(c, &message) && EachField(message, [](Cursor& inner, uint32_t tag) {
+      switch (tag) {
+        case Len(1):
+        case Len(2):
+        case Len(3):
+        case Len(4): return SkipUtf8(inner);
+        default: return SkipUnknown(inner, tag, 4);
       }
     });
   }

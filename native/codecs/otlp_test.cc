@@ -93,7 +93,8 @@ Bytes SmallProfiles() {
                               Nested(5, {Number(1, 3)}), Number(6, 100), Text(7, std::string(16, 'p')), Number(8, 1),
                               Text(9, "pprof"), Text(10, "\xff"), Packed(11, {0, 1}), Number(20, 1)});
   const Bytes scope = Nested(1, {Text(1, "profiler"), Text(2, "1"), Nested(3, {attribute}), Number(4, 0)});
-  const Bytes resource = Nested(1, {Nested(1, {attribute}), Number(2, 1), Text(3, "?")});
+  const Bytes entity = Nested(3, {Text(2, "host"), Text(3, "host.id")});
+  const Bytes resource = Nested(1, {Nested(1, {attribute}), Number(2, 1), entity});
   return Nested(1, {resource, Nested(2, {scope, Nested(2, {profile}), Text(3, "url")}), Text(3, "url")});
 }
 

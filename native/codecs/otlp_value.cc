@@ -47,9 +47,17 @@ bool CheckAnyValue(Cursor message, uint32_t strings, int depth, ValueFacts* fact
 
 bool CheckKeyValue(Cursor message, uint32_t strings, int depth, ValueFacts* facts) {
   bool valued = false;
-  return EachField(message, [&](Cursor& c, uint32_t tag) {
+  bool has_key = false;
+  bool has_row = false;
+  const bool valid = EachField(message, [&](Cursor& c, uint32_t tag) {
     switch (tag) {
-      case Len(1): return SkipUtf8(c);
+      case Len(1): {
+        Cursor before = c;
+        Cursor key;
+        if (!SkipUtf8(c) || !Enter(before, &key)) return false;
+        has_key = key.left() != 0;
+        return true;
+      }
       case Len(2): {
         if (valued) return false;
         valued = true;
@@ -59,12 +67,14 @@ bool CheckKeyValue(Cursor message, uint32_t strings, int depth, ValueFacts* fact
       case Varint(3): {
         uint32_t row;
         if (!ReadRow(c, strings, &row)) return false;
-        facts->refers |= row != 0;
+        has_row = row != 0;
+        facts->refers |= has_row;
         return true;
       }
       default: return SkipUnknown(c, tag, 3);
     }
   });
+  return valid && !(has_key && has_row);
 }
 
 }  // namespace otelcodecs::otlp

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { loadConfig } from '../config/load.ts';
+import { keepGarbageSmall } from '../internal/garbage-collector.ts';
 import { createService, type Service } from '../service/service.ts';
 import { BUILD } from './build-info.ts';
 import { gatesOf, type Invocation, sourcesOf } from './command.ts';
@@ -11,6 +12,7 @@ const KEEP_ALIVE_MS = 0x7fff_ffff;
 
 /** Runs the collector. Exit code 0 after a clean stop; 1 where it could not start, failed or lost data stopping. */
 export async function run(invocation: Invocation): Promise<number> {
+  keepGarbageSmall();
   const gates = gatesOf(invocation);
   const sources = sourcesOf(invocation);
   const config = await loadConfig(sources, { factories: await invocation.io.loadFactories(), gates });

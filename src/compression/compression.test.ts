@@ -52,6 +52,22 @@ for (const [where, { compress, decompress, isSupported }] of Object.entries({ na
       }
     });
 
+    it('takes pieces for what they are together', async () => {
+      const bytes = sample(100_000);
+      const nothing = bytes.subarray(0, 0);
+      const pieces = [
+        nothing,
+        bytes.subarray(0, 7),
+        nothing,
+        bytes.subarray(7, 70_000),
+        bytes.subarray(70_000),
+      ];
+      for (const name of supported) {
+        assertSame(await compress(name, pieces), await compress(name, bytes), name);
+        assertSame(await decompress(name, await compress(name, []), ROOMY), nothing, name);
+      }
+    });
+
     it('leaves its input as it was', async () => {
       const bytes = sample(10_000);
       for (const name of supported) {

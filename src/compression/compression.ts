@@ -15,6 +15,9 @@ export { CompressionError } from './compression-error.ts';
  */
 export type CompressionName = 'gzip' | 'zlib' | 'deflate' | 'zstd' | 'snappy' | 'x-snappy-framed' | 'lz4';
 
+/** Bytes, or pieces that are them together. */
+export type Bytes = Uint8Array | readonly Uint8Array[];
+
 /** What decompressed bytes may cost. */
 export interface DecompressLimits {
   /** Bytes after decompression, at most; no allocation for them is larger. */
@@ -49,7 +52,7 @@ const LEVELS: Readonly<Record<CompressionName, LevelRange>> = {
 export interface Compression {
   isSupported(name: string): name is CompressionName;
   decompress(name: CompressionName, bytes: Uint8Array, limits: DecompressLimits): Promise<Uint8Array>;
-  compress(name: CompressionName, bytes: Uint8Array, level?: number): Promise<Uint8Array>;
+  compress(name: CompressionName, bytes: Bytes, level?: number): Promise<Uint8Array>;
 }
 
 /** Compression with the addon where there is one, else with what `node:zlib` has. */
@@ -70,14 +73,13 @@ export function compressionWith(addon: CodecsAddon | undefined): Compression {
       throw unsupported(name);
     },
     async compress(name, bytes, level) {
+      const pieces = bytes instanceof Uint8Array ? [bytes] : bytes;
       try {
-        if (addon !== undefined) return await addon.compress(name, bytes, levelOf(name, level));
-        if (isInNode(name)) return await compressWithNode(name, bytes, levelOf(name, level));
+        if (addon !== undefined) return await addon.compress(name, pieces, levelOf(name, level));
+        if (isInNode(name)) return await compressWithNode(name, pieces, levelOf(name, level));
       } catch (cause) {
         if (codeOf(cause) !== 'no_memory') throw cause;
-        throw new CompressionError('too_large', `no memory to compress ${bytes.length} bytes with ${name}`, {
-          cause,
-        });
+        throw new CompressionError('too_large', `no memory to compress with ${name}`, { cause });
       }
       throw unsupported(name);
     },
@@ -111,7 +113,7 @@ export function decompress(
  * (3), the others have none; -1 is the default, other numbers become the nearest level. Until it settles
  * nobody may write to `bytes` or transfer its buffer. Rejects with CompressionError.
  */
-export function compress(name: CompressionName, bytes: Uint8Array, level?: number): Promise<Uint8Array> {
+export function compress(name: CompressionName, bytes: Bytes, level?: number): Promise<Uint8Array> {
   return ours().compress(name, bytes, level);
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Transform } from 'node:stream';
 import * as zlib from 'node:zlib';
+import { joined } from '../internal/wire-writer.ts';
 import { CompressionError } from './compression-error.ts';
 
 /** What `node:zlib` has, by the names of Content-Encoding; zstd from Node 24 on. */
@@ -58,16 +59,16 @@ export async function decompressWithNode(
     room -= output.length;
     at += consumed;
   }
-  return joined(pieces);
+  return exactly(pieces);
 }
 
 /** The counterpart of the addon's `compress`. `level` is one that the algorithm has. */
 export async function compressWithNode(
   name: NodeCompressionName,
-  bytes: Uint8Array,
+  pieces: readonly Uint8Array[],
   level: number,
 ): Promise<Uint8Array> {
-  return (await runEngine(deflater(name, level), bytes, Number.MAX_SAFE_INTEGER)).output;
+  return (await runEngine(deflater(name, level), joined(pieces), Number.MAX_SAFE_INTEGER)).output;
 }
 
 function inflater(name: NodeCompressionName, bytes: Uint8Array): Engine {
@@ -110,19 +111,13 @@ function runEngine(engine: Engine, bytes: Uint8Array, limitBytes: number): Promi
       if (cause instanceof CompressionError) reject(cause);
       else reject(new CompressionError('malformed', cause.message, { cause }));
     });
-    engine.on('end', () => resolve({ output: joined(pieces), consumed: engine.bytesWritten }));
+    engine.on('end', () => resolve({ output: exactly(pieces), consumed: engine.bytesWritten }));
     engine.end(bytes);
   });
 }
 
-function joined(pieces: readonly Uint8Array[]): Uint8Array {
-  const [first] = pieces;
-  if (pieces.length === 1 && first !== undefined && !Buffer.isBuffer(first)) return first;
-  const whole = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
-  let at = 0;
-  for (const piece of pieces) {
-    whole.set(piece, at);
-    at += piece.length;
-  }
-  return whole;
+/** Engines give out parts of larger memory. */
+function exactly(pieces: readonly Uint8Array[]): Uint8Array {
+  const whole = joined(pieces);
+  return whole.buffer.byteLength === whole.length && !Buffer.isBuffer(whole) ? whole : new Uint8Array(whole);
 }

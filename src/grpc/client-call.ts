@@ -18,7 +18,8 @@ export class UnprocessedError extends Error {
 
 export interface ClientRequest {
   readonly headers: OutgoingHttpHeaders;
-  readonly message: Uint8Array;
+  /** In pieces. */
+  readonly message: readonly Uint8Array[];
   readonly isCompressed: boolean;
   readonly maxReceiveBytes: number;
 }
@@ -45,8 +46,10 @@ export function callUnary(
   }
   const answer = new Answer(session, stream, request.maxReceiveBytes, onActivity);
   stream.cork();
-  stream.write(messagePrefix(request.message.length, request.isCompressed));
-  stream.end(request.message);
+  const sizeBytes = request.message.reduce((sum, piece) => sum + piece.length, 0);
+  stream.write(messagePrefix(sizeBytes, request.isCompressed));
+  for (const piece of request.message) stream.write(piece);
+  stream.end();
   stream.uncork();
   return new Promise((resolve, reject) => {
     const cancel = (): void => {

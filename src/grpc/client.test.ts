@@ -90,7 +90,7 @@ function client(t: TestContext, port: number, options: Partial<GrpcClientOptions
 }
 
 const call = (c: GrpcClient, body: Uint8Array, timeoutMs = 0, signal = never()): Promise<Uint8Array> =>
-  c.call(ECHO, body, timeoutMs, signal);
+  c.call(ECHO, [body], timeoutMs, signal);
 
 interface RawServer {
   readonly port: number;

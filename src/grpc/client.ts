@@ -33,10 +33,15 @@ export interface GrpcClientOptions extends DialOptions {
 /** Makes unary calls, bytes in, bytes out; keeps its connections up by itself. */
 export interface GrpcClient {
   /**
-   * Rejects with GrpcError, or with the signal's reason. `timeoutMs` is told to the server, 0 is none;
+   * The message is what its pieces are together. Rejects with GrpcError, or with the signal's reason. `timeoutMs` is told to the server, 0 is none;
    * whoever waits here counts the time and aborts.
    */
-  call(path: string, message: Uint8Array, timeoutMs: number, signal: AbortSignal): Promise<Uint8Array>;
+  call(
+    path: string,
+    message: readonly Uint8Array[],
+    timeoutMs: number,
+    signal: AbortSignal,
+  ): Promise<Uint8Array>;
   /** Takes no new calls; running ones finish. */
   close(): void;
 }
@@ -86,12 +91,17 @@ class Channel implements GrpcClient {
     void this.#resolve();
   }
 
-  async call(path: string, message: Uint8Array, timeoutMs: number, signal: AbortSignal): Promise<Uint8Array> {
+  async call(
+    path: string,
+    message: readonly Uint8Array[],
+    timeoutMs: number,
+    signal: AbortSignal,
+  ): Promise<Uint8Array> {
     const { encoding, maxReceiveBytes } = this.#options;
     const isCompressed = encoding !== 'identity';
     const request = {
       headers: this.#headersOf(path, timeoutMs),
-      message: isCompressed ? await pack(message, encoding) : message,
+      message: isCompressed ? [await pack(message, encoding)] : message,
       isCompressed,
       maxReceiveBytes,
     };

@@ -72,7 +72,7 @@ export async function unpack(
   return plain;
 }
 
-/** Compresses a message to be sent. */
-export function pack(bytes: Uint8Array, encoding: GrpcEncoding): Promise<Uint8Array> {
-  return compress(COMPRESSIONS[encoding], bytes);
+/** Compresses a message, given in pieces, to be sent. */
+export function pack(pieces: readonly Uint8Array[], encoding: GrpcEncoding): Promise<Uint8Array> {
+  return compress(COMPRESSIONS[encoding], pieces);
 }

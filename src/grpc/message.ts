@@ -55,7 +55,7 @@ export function busy(): MessageError {
 /** A message up to this size gets its whole buffer at once. */
 const FIRST_STEP_BYTES = 64 * 1024;
 /** An announced length costs at most this many times the bytes that came. */
-const GROWTH = 8;
+const GROWTH = 32;
 
 /**
  * Puts one message together from the bytes of a stream. The length in its prefix is checked before
@@ -120,7 +120,10 @@ export class MessageReader {
     old.copy(this.#bytes, 0, 0, this.#filled);
   }
 
-  /** The message, once the sender has ended its side; throws MessageError where it is not whole. */
+  /**
+   * The message, once the sender has ended its side; throws MessageError where it is not whole. The reader
+   * lets go of it: a stream may be reachable long after its call, and would keep the message alive.
+   */
   finish(): SentMessage {
     if (this.#prefixSeen === 0) {
       throw new MessageError('malformed', Code.unimplemented, 'a unary call has one message, not none');
@@ -129,7 +132,9 @@ export class MessageReader {
       const message = `message ended after ${this.#filled} of ${this.#length} bytes`;
       throw new MessageError('incomplete', Code.internal, message);
     }
-    return { isCompressed: this.#flag === 1, bytes: this.#bytes };
+    const bytes = this.#bytes;
+    this.#bytes = EMPTY;
+    return { isCompressed: this.#flag === 1, bytes };
   }
 }
 

@@ -1,40 +1,66 @@
 // SPDX-License-Identifier: Apache-2.0
 
+/** Bytes of this size and more are kept as they are, smaller ones copied: a piece has its price too. */
+const PIECE_BYTES = 4096;
+/** Of further memory, where the first does not suffice. */
+const LARGEST_STEP_BYTES = 4 << 20;
+
 /**
  * Writes protobuf from the last byte to the first, so that the length of a nested message is known
  * when its prefix is written: no sizing pass, no padded lengths, no copies. Callers emit fields in
- * descending order.
+ * descending order. What is written large stays a piece of its own until `finish`, so nobody may write to it.
  */
 export class ReverseWriter {
   #buffer: Uint8Array;
   #pos: number;
+  /** Where in the buffer the last piece begins: what was written since ends there. */
+  #end: number;
+  /** Last first. */
+  readonly #pieces: Uint8Array[] = [];
+  #piecesBytes = 0;
 
   constructor(initialSizeBytes = 4096) {
-    this.#buffer = new Uint8Array(initialSizeBytes);
+    this.#buffer = allocate(initialSizeBytes);
     this.#pos = initialSizeBytes;
+    this.#end = initialSizeBytes;
   }
 
   /** Bytes written so far; remember it before a nested message and pass it to `message`. */
   get length(): number {
-    return this.#buffer.length - this.#pos;
+    return this.#piecesBytes + this.#end - this.#pos;
   }
 
   #reserve(n: number): number {
     if (this.#pos < n) {
-      const used = this.length;
-      const grown = new Uint8Array(Math.max(this.#buffer.length * 2, used + n + 64));
-      grown.set(this.#buffer.subarray(this.#pos), grown.length - used);
-      this.#pos = grown.length - used;
-      this.#buffer = grown;
+      this.#cut();
+      const step = Math.min(LARGEST_STEP_BYTES, Math.max(this.#piecesBytes, PIECE_BYTES));
+      this.#buffer = allocate(Math.max(step, n));
+      this.#pos = this.#buffer.length;
+      this.#end = this.#pos;
     }
     this.#pos -= n;
     return this.#pos;
   }
 
+  /** Makes a piece of what the buffer has. */
+  #cut(): void {
+    if (this.#pos < this.#end) this.#add(this.#buffer.subarray(this.#pos, this.#end));
+    this.#end = this.#pos;
+  }
+
+  #add(piece: Uint8Array): void {
+    this.#pieces.push(piece);
+    this.#piecesBytes += piece.length;
+  }
+
   raw(bytes: Uint8Array): void {
-    if (bytes.length === 0) return;
-    const at = this.#reserve(bytes.length);
-    this.#buffer.set(bytes, at);
+    if (bytes.length >= PIECE_BYTES) {
+      this.#cut();
+      this.#add(bytes);
+    } else if (bytes.length > 0) {
+      const at = this.#reserve(bytes.length);
+      this.#buffer.set(bytes, at);
+    }
   }
 
   /** An unsigned varint below 2^32. */
@@ -141,8 +167,32 @@ export class ReverseWriter {
 
   /** The bytes; the writer must not be used afterwards. */
   finish(): Uint8Array {
-    return this.#buffer.subarray(this.#pos);
+    return joined(this.finishPieces());
+  }
+
+  /** The bytes in pieces, some of which are what was given to the writer; it must not be used afterwards. */
+  finishPieces(): Uint8Array[] {
+    this.#cut();
+    return this.#pieces.reverse();
   }
 }
 
 const encoder = new TextEncoder();
+
+/** Memory that is not zeroed: all that is handed out has been written. */
+function allocate(sizeBytes: number): Uint8Array {
+  return new Uint8Array(Buffer.allocUnsafeSlow(sizeBytes).buffer);
+}
+
+/** Pieces as one; a piece that is alone is given back as it is. */
+export function joined(pieces: readonly Uint8Array[]): Uint8Array {
+  const [first] = pieces;
+  if (pieces.length === 1 && first !== undefined) return first;
+  const whole = allocate(pieces.reduce((sum, piece) => sum + piece.length, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    whole.set(piece, at);
+    at += piece.length;
+  }
+  return whole;
+}

@@ -6,7 +6,7 @@ import { packageRoot } from '../internal/package-root.ts';
 import type { OtlpFunctions } from './otlp-functions.ts';
 
 /** Counted up in native/codecs/addon.cc with every change of a function's contract. */
-const VERSION = 1;
+const VERSION = 2;
 
 /**
  * Codecs in C++ (native/codecs): no privileges, nothing kept between calls. The reading of OTLP has a
@@ -19,8 +19,8 @@ export interface CodecsAddon extends OtlpFunctions {
    * no_memory. No allocation is larger than `limitBytes`; another thread reads `bytes` until it settles.
    */
   decompress(name: string, bytes: Uint8Array, limitBytes: number): Promise<Uint8Array>;
-  /** `level`: one that the algorithm has. Rejects with Error whose `code` is no_memory. */
-  compress(name: string, bytes: Uint8Array, level: number): Promise<Uint8Array>;
+  /** The pieces as one. `level`: one that the algorithm has. Rejects with Error whose `code` is no_memory. */
+  compress(name: string, pieces: readonly Uint8Array[], level: number): Promise<Uint8Array>;
 }
 
 let loaded: CodecsAddon | undefined;

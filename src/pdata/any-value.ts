@@ -136,9 +136,10 @@ function readComposite(r: WireReader, strings: StringLookup, depth: number): Any
   return isArray ? { kind: 'array', value: items } : { kind: 'map', value: entries };
 }
 
-/** A KeyValue message between `pos` and `end`; the key may be given by reference (field 3). */
+/** A KeyValue message between `pos` and `end`; the key may be given by reference (field 3), of which 0 is none. */
 export function readKeyValue(r: WireReader, strings: StringLookup, depth = 0): KeyValue {
   let key = '';
+  let row = 0;
   let value: AnyValue = EMPTY;
   while (r.next()) {
     switch (r.field) {
@@ -155,17 +156,15 @@ export function readKeyValue(r: WireReader, strings: StringLookup, depth = 0): K
         r.end = end;
         break;
       }
-      case 3: {
+      case 3:
         r.expect(Wire.Varint);
-        const row = r.index();
-        if (row !== 0) key = lookup(r, strings, row);
+        row = r.index();
         break;
-      }
       default:
         r.skip();
     }
   }
-  return { key, value };
+  return { key: row === 0 ? key : lookup(r, strings, row), value };
 }
 
 function lookup(r: WireReader, strings: StringLookup, row: number): string {

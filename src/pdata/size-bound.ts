@@ -14,6 +14,8 @@ const HEADER = 6;
 const WIDE_FIELD = 11;
 /** The zero rows of seven tables, and the header of the dictionary. */
 const EMPTY_DICTIONARY = HEADER + 7 * 2;
+/** A link that the first sample of a profile has even where it is 0, and what that adds to its length. */
+const FIRST_LINK = 3;
 
 /** Bytes of a varint below 2^32. */
 function varintBytes(value: number): number {
@@ -129,6 +131,7 @@ export class SizeBound {
     for (const row of p.attributes) rows += this.#attribute(row);
     return (
       HEADER +
+      FIRST_LINK +
       this.#valueType(p.sampleType) +
       this.#valueType(p.periodType) +
       4 * WIDE_FIELD +

@@ -57,6 +57,20 @@ describe('references into the string table', () => {
     });
   });
 
+  it('count as protobuf has it where a key refers twice: the last, of which 0 is none', () => {
+    for (const [rows, key] of [
+      [[1, 2], 'größe'],
+      [[2, 0], ''],
+      [[0, 1], 'one'],
+    ] as const) {
+      const references = rows.flatMap((row) => [0x18, row]);
+      const map = Uint8Array.from(message(6, ...message(1, ...references, ...message(1))));
+      const expected: AnyValue = { kind: 'map', value: [{ key, value: { kind: 'empty' } }] };
+      assert.deepEqual(read(map), expected);
+      assert.deepEqual(read(inlineReferences(map, utf8)), expected);
+    }
+  });
+
   it('leave unknown fields where they are', () => {
     const unknown = message(15, 1, 2, 3);
     const inlined = inlineReferences(Uint8Array.from([...unknown, ...reference(1)]), utf8);

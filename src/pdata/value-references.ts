@@ -39,18 +39,21 @@ export function inlineReferences(value: Uint8Array, strings: Utf8Lookup): Uint8A
 
 function rewrite(w: ReverseWriter, r: WireReader, message: Message, strings: Utf8Lookup): void {
   const { end } = r;
-  for (const field of fieldsOf(r).reverse()) {
+  const fields = fieldsOf(r);
+  // Of a field that comes several times the last counts; of an entry, row 0 is none.
+  const last = fields.findLast(({ field }) => isReference(message, field));
+  const row = last === undefined ? 0 : rowOf(r, last);
+  const refers = last !== undefined && (message === 'value' || row !== 0);
+  for (const field of fields.reverse()) {
     const inner = innerOf(message, field.field);
     if (isReference(message, field.field)) {
-      r.pos = field.contents;
-      r.end = field.to;
-      const row = r.index();
-      if (message === 'entry' && row === 0) continue;
+      if (field !== last || !refers) continue;
       const text = strings(row);
       w.raw(text);
       w.varint(text.length);
       w.tag(1, Wire.Len);
-    } else if (inner !== undefined && field.wire === Wire.Len) {
+    } else if (message === 'entry' && refers && field.field === 1) continue;
+    else if (inner !== undefined && field.wire === Wire.Len) {
       const before = w.length;
       r.pos = field.contents;
       r.end = field.to;
@@ -59,6 +62,12 @@ function rewrite(w: ReverseWriter, r: WireReader, message: Message, strings: Utf
     } else w.raw(r.bytes.subarray(field.from, field.to));
   }
   r.end = end;
+}
+
+function rowOf(r: WireReader, { contents, to }: Field): number {
+  r.pos = contents;
+  r.end = to;
+  return r.index();
 }
 
 function isReference(message: Message, field: number): boolean {

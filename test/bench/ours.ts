@@ -4,6 +4,7 @@ import { encodeOtlp } from '../../src/codecs/otlp/encode.ts';
 import { decodePprof } from '../../src/codecs/pprof/decode.ts';
 import { encodePprof } from '../../src/codecs/pprof/encode.ts';
 import { mergePprof } from '../../src/codecs/pprof/merge.ts';
+import { keepGarbageSmall } from '../../src/internal/garbage-collector.ts';
 import { stringValue } from '../../src/pdata/any-value.ts';
 import { withAttribute } from '../../src/pdata/attributes.ts';
 import { mergeBatches } from '../../src/pdata/merge.ts';
@@ -49,4 +50,6 @@ function input(inputs: readonly Uint8Array[], i: number): Uint8Array {
   return bytes;
 }
 
+// As the program does.
+keepGarbageSmall();
 await serveMeasurements(operations);

@@ -8,10 +8,12 @@ import {
 } from '../../native/otlp-functions.ts';
 import { Dictionary } from '../../pdata/dictionary.ts';
 import { ProfilesBatch } from '../../pdata/profiles-batch.ts';
+import { commentsAsAttributes } from './comments-1-8.ts';
 import { checkMemory } from './memory.ts';
 import { EncodedResourceProfiles, type ResourcesSource } from './encoded-resource.ts';
 import { encodedTables } from './encoded-tables.ts';
 import { FORMAT, Ranges } from './fields.ts';
+import { goodProfiles } from './good-profiles.ts';
 import { decodeOtlp17 } from './legacy-1-7.ts';
 import { isOtlp17, WITHOUT_DICTIONARY } from './legacy-1-7-detect.ts';
 import { detectRevision, Form, type Revision } from './revision.ts';
@@ -23,6 +25,12 @@ import { scanProfiles } from './scan-profiles.ts';
 export interface DecodedOtlp {
   readonly batch: ProfilesBatch;
   readonly revision: Revision;
+}
+
+/** A decoded request of which something may be missing. */
+export interface PartlyDecodedOtlp extends DecodedOtlp {
+  /** How many profiles are not in the batch, and why; undefined where none is missing. */
+  readonly rejected?: { readonly profiles: number; readonly message: string };
 }
 
 /**
@@ -40,39 +48,113 @@ export function decodeOtlpDetailed(
   bytes: Uint8Array,
   functions: OtlpFunctions = otlpFunctions(),
 ): DecodedOtlp {
+  return decode(bytes, functions, () => undefined);
+}
+
+/**
+ * Like `decodeOtlpDetailed`, but leaves out profiles that are broken, and those of a broken resource or scope,
+ * where the rest has samples; see `goodProfiles`. A broken dictionary, a revision that is not certain and OTLP
+ * 1.7 stay all or nothing. Costs nothing more where nothing is broken, else another scan, a copy of the
+ * request and the decoding of that.
+ */
+export function decodeOtlpLeniently(
+  bytes: Uint8Array,
+  functions: OtlpFunctions = otlpFunctions(),
+): PartlyDecodedOtlp {
+  return decode(bytes, functions, decodeGood);
+}
+
+/** `salvage` may still make something of a request whose dictionary could be read. */
+function decode(
+  bytes: Uint8Array,
+  functions: OtlpFunctions,
+  salvage: (request: OpenRequest) => PartlyDecodedOtlp | undefined,
+): PartlyDecodedOtlp {
   // A plain view: a Buffer's subarray is slower and would leak Buffers into attribute values.
   const plain = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
+  let request: OpenRequest | undefined;
   try {
-    return decodeCurrent(plain, functions);
+    request = open(plain, functions);
+    return readProfiles(request);
   } catch (error) {
-    if (!(error instanceof DecodeError) || !isOtlp17(plain)) throw error;
-    return { batch: decodeOtlp17(plain), revision: '1.7' };
+    let why = error;
+    if (error instanceof DecodeError && isOtlp17(plain)) {
+      try {
+        return { batch: decodeOtlp17(plain), revision: '1.7' };
+      } catch (older) {
+        why = older;
+      }
+    }
+    // What is said of byte 0 is about the request as a whole: it would take too much memory, say.
+    const isPart = why instanceof DecodeError && why.offset > 0;
+    const rest = isPart && request !== undefined ? salvage(request) : undefined;
+    if (rest === undefined) throw why;
+    return rest;
   }
 }
 
-function decodeCurrent(bytes: Uint8Array, functions: OtlpFunctions): DecodedOtlp {
-  const request = findRequest(new WireReader(bytes, FORMAT));
-  checkMemory(bytes, { resources: request.resources });
-  const dictionary = readDictionary(request, functions);
-  const r = new WireReader(bytes, FORMAT);
-  const refers = dictionary.facts[DictionaryFact.refers] !== 0;
-  const revision = detectRevision(r, () => dictionary.tables.attributes.key, refers);
-  const source = sourceOf(bytes, functions, new Dictionary(dictionary.tables, dictionary.unknown), revision);
-  const found = new Uint32Array(request.resources * ProfilesFact.perResource + ProfilesFact.size);
-  const rows = tableSizes(dictionary.facts);
+/** The request without its broken profiles; undefined where nothing worth having is left. */
+function decodeGood(request: OpenRequest): PartlyDecodedOtlp | undefined {
+  const { functions, source, rows, revision } = request;
+  try {
+    const good = goodProfiles(source.bytes, source.revision, rows);
+    if (good.firstError === undefined) return undefined;
+    const decoded = readProfiles(open(good.bytes, functions));
+    // Otherwise the broken ones had a say in how the others were read.
+    if (decoded.revision !== revision || decoded.batch.sampleCount === 0) return undefined;
+    const all = good.kept + good.rejected;
+    const message = `refused ${good.rejected} of ${all} profiles, the first because: ${good.firstError.message}`;
+    return { ...decoded, rejected: { profiles: good.rejected, message } };
+  } catch (error) {
+    if (error instanceof DecodeError) return undefined;
+    throw error;
+  }
+}
+
+/** A request whose parts were found and whose dictionary was checked. */
+interface OpenRequest {
+  readonly found: FoundRequest;
+  readonly functions: OtlpFunctions;
+  readonly facts: Uint32Array;
+  readonly source: ResourcesSource;
+  readonly revision: Exclude<Revision, '1.7'>;
+  /** Rows of the tables, by field number. */
+  readonly rows: Uint32Array;
+}
+
+function open(bytes: Uint8Array, functions: OtlpFunctions): OpenRequest {
+  const found = findRequest(new WireReader(bytes, FORMAT));
+  checkMemory(bytes, { resources: found.resources });
+  const { facts, tables, unknown } = readDictionary(found, functions);
+  const refers = facts[DictionaryFact.refers] !== 0;
+  const revision = detectRevision(new WireReader(bytes, FORMAT), () => tables.attributes.key, refers);
+  const source = sourceOf(bytes, functions, new Dictionary(tables, unknown), revision);
+  return { found, functions, facts, source, revision, rows: tableSizes(facts) };
+}
+
+/** Comments, which only 1.8 had, are kept as attributes. */
+function readProfiles(request: OpenRequest): DecodedOtlp {
+  const decoded = scanned(request);
+  if (decoded.revision !== '1.8') return decoded;
+  const { source, facts, functions } = request;
+  const rewritten = commentsAsAttributes(source.bytes, source.dictionary, facts);
+  return rewritten === undefined ? decoded : scanned(open(rewritten, functions));
+}
+
+function scanned({ found, functions, facts, source, revision, rows }: OpenRequest): DecodedOtlp {
+  const { bytes } = source;
+  const { resources, hasDictionary } = found;
+  const out = new Uint32Array(resources * ProfilesFact.perResource + ProfilesFact.size);
   const isScanned =
     functions !== typescriptFunctions &&
-    functions.scanProfiles(bytes, 0, bytes.length, source.revision, rows, found);
-  if (!isScanned) scanOrSay(request, source.revision, rows, found);
-  const totals = found.subarray(request.resources * ProfilesFact.perResource);
-  if (!request.hasDictionary && (totals[ProfilesFact.samples] ?? 0) > 0) {
-    r.fail(WITHOUT_DICTIONARY, 0);
+    functions.scanProfiles(bytes, 0, bytes.length, source.revision, rows, out);
+  if (!isScanned) scanOrSay(found, source.revision, rows, out);
+  const totals = out.subarray(resources * ProfilesFact.perResource);
+  if (!hasDictionary && (totals[ProfilesFact.samples] ?? 0) > 0) {
+    throw new DecodeError(FORMAT, 0, WITHOUT_DICTIONARY);
   }
-  checkMemory(bytes, { resources: request.resources, dictionary: dictionary.facts, profiles: totals });
-  return {
-    batch: new ProfilesBatch(source.dictionary, resourcesOf(source, found), request.unknown),
-    revision,
-  };
+  checkMemory(bytes, { resources, dictionary: facts, profiles: totals });
+  return { batch: new ProfilesBatch(source.dictionary, resourcesOf(source, out), found.unknown), revision };
 }
 
 /** The reference's scan; indices into tables that are not there are told by what is missing. */

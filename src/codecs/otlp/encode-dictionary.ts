@@ -77,7 +77,7 @@ function writeLinks(w: ReverseWriter, { length, traceIds, spanIds }: LinkTable):
   for (let i = length - 1; i >= 0; i--) {
     const before = w.length;
     // The zero row goes as an empty message: checkers compare it with the default, not with zero ids.
-    if (i > 0) {
+    if (i > 0 || !isZero(traceIds.subarray(0, 16)) || !isZero(spanIds.subarray(0, 8))) {
       writeRange(w, 2, spanIds, i * 8, i * 8 + 8);
       writeRange(w, 1, traceIds, i * 16, i * 16 + 16);
     }
@@ -133,6 +133,8 @@ function writeMappings(w: ReverseWriter, t: MappingTable): void {
     w.message(TableField.mappings, before);
   }
 }
+
+const isZero = (id: Uint8Array): boolean => id.every((byte) => byte === 0);
 
 /** A LEN field, written even when empty: rows of a table count by their place. */
 function writeRange(w: ReverseWriter, field: number, bytes: Uint8Array, from: number, to: number): void {

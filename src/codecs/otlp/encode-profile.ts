@@ -49,18 +49,28 @@ function writeSamples(w: ReverseWriter, s: Samples, revision: WriteRevision): vo
     const valuesFrom = s.valueStart[i] as number;
     const valuesTo = s.valueStart[i + 1] as number;
     const rows = s.attributes;
+    const link = s.link[i] as number;
+    // Without values (1.10) or attributes (1.9) nothing but a link says which revision this is: the first
+    // sample of a profile has one then, even where it is 0.
+    const isFirst = i === 0;
     if (revision === '1.10') {
       writeVarints(w, 4, values, valuesFrom, valuesTo);
-      w.int32Field(3, s.link[i] as number);
+      writeLink(w, 3, link, isFirst && valuesFrom === valuesTo);
       writeRows(w, 2, rows.values, rows.start[i] as number, rows.start[i + 1] as number);
     } else {
-      w.int32Field(4, s.link[i] as number);
+      writeLink(w, 4, link, isFirst && rows.start[0] === rows.start[1]);
       writeRows(w, 3, rows.values, rows.start[i] as number, rows.start[i + 1] as number);
       writeVarints(w, 2, values, valuesFrom, valuesTo);
     }
     w.int32Field(1, s.stack[i] as number);
     w.message(2, before);
   }
+}
+
+function writeLink(w: ReverseWriter, field: number, link: number, evenZero: boolean): void {
+  if (link === 0 && !evenZero) return;
+  w.varint(link);
+  w.tag(field, Wire.Varint);
 }
 
 function writeFixed(w: ReverseWriter, field: number, column: Uint32Array, from: number, to: number): void {

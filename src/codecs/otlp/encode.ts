@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { ReverseWriter } from '../../internal/wire-writer.ts';
+import { joined, ReverseWriter } from '../../internal/wire-writer.ts';
 import type { DictionaryTables } from '../../pdata/dictionary.ts';
 import type {
   ProfilesBatch,
@@ -30,12 +30,17 @@ export interface EncodeOptions {
  * they came, unknown fields and references included; the rest is written from the columns.
  */
 export function encodeOtlp(batch: ProfilesBatch, options: EncodeOptions): Uint8Array {
+  return joined(encodeOtlpPieces(batch, options));
+}
+
+/** Like `encodeOtlp`, in pieces, which to join costs a copy: large ranges are the batch's own bytes, to be read only. */
+export function encodeOtlpPieces(batch: ProfilesBatch, options: EncodeOptions): Uint8Array[] {
   const writer = new RequestWriter(batch, options);
   return writer.write(batch);
 }
 
 class RequestWriter {
-  readonly #w: ReverseWriter;
+  readonly #w = new ReverseWriter();
   readonly #revision: WriteRevision;
   readonly #tables: DictionaryTables;
   readonly #allowReferences: boolean;
@@ -44,10 +49,9 @@ class RequestWriter {
     this.#revision = revision;
     this.#allowReferences = revision === '1.10' && !inlineReferences;
     this.#tables = batch.dictionary.tables;
-    this.#w = new ReverseWriter(this.#expectedSizeBytes(batch));
   }
 
-  write(batch: ProfilesBatch): Uint8Array {
+  write(batch: ProfilesBatch): Uint8Array[] {
     const w = this.#w;
     w.raw(batch.unknown);
     const before = w.length;
@@ -57,7 +61,7 @@ class RequestWriter {
     for (let i = batch.resources.length - 1; i >= 0; i--) {
       this.#resourceProfiles(batch.resources[i] as ResourceProfiles);
     }
-    return w.finish();
+    return w.finishPieces();
   }
 
   #maySplice(encoded: EncodedForm | undefined): encoded is EncodedForm {
@@ -73,19 +77,6 @@ class RequestWriter {
       default:
         return false;
     }
-  }
-
-  #expectedSizeBytes(batch: ProfilesBatch): number {
-    let sizeBytes = 256;
-    for (const { encoded, length } of Object.values(this.#tables)) {
-      sizeBytes += this.#maySplice(encoded) ? encoded.bytes.length : length * 24;
-    }
-    for (const rp of batch.resources) {
-      const { encodedScopes: scopes } = rp;
-      sizeBytes += this.#maySplice(scopes) ? scopes.bytes.length : 1024;
-      sizeBytes += 64 + rp.resource.attributes.length * 64;
-    }
-    return sizeBytes;
   }
 
   #resourceProfiles(rp: ResourceProfiles): void {

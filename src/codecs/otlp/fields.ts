@@ -91,8 +91,8 @@ export function readVarint64(r: WireReader): void {
   r.varint64();
 }
 
-/** Passes over a LEN field that must be UTF-8; `r.pos` then stands behind it. */
-export function checkUtf8(r: WireReader): void {
+/** Passes over a LEN field that must be UTF-8; `r.pos` then stands behind it. Gives its length in bytes. */
+export function checkUtf8(r: WireReader): number {
   r.expect(Wire.Len);
   const n = r.length();
   const { bytes, pos } = r;
@@ -101,6 +101,7 @@ export function checkUtf8(r: WireReader): void {
   for (let i = pos; i < end; i++) high |= bytes[i] as number;
   if (high >= 0x80 && !isUtf8(bytes.subarray(pos, end))) r.fail('string is not valid UTF-8', pos);
   r.pos = end;
+  return n;
 }
 
 /**
@@ -174,7 +175,7 @@ function checkComposite(
   r.end = outer;
 }
 
-/** The same for a KeyValue. */
+/** The same for a KeyValue, which has a key or refers to one. */
 export function checkKeyValue(
   r: WireReader,
   strings: number,
@@ -184,10 +185,12 @@ export function checkKeyValue(
   depth = 0,
 ): void {
   let valued = false;
+  let keyBytes = 0;
+  let keyRow = 0;
   while (r.next()) {
     switch (r.field) {
       case 1:
-        checkUtf8(r);
+        keyBytes = checkUtf8(r);
         break;
       case 2: {
         if (valued) r.fail('attribute with more than one value');
@@ -198,12 +201,28 @@ export function checkKeyValue(
         break;
       }
       case 3:
-        if (readRow(r, strings, 'string index') !== 0 && refers >= 0) out[refers] = 1;
+        keyRow = readRow(r, strings, 'string index');
+        if (keyRow !== 0 && refers >= 0) out[refers] = 1;
         break;
       default:
         r.skip();
     }
   }
+  if (keyBytes > 0 && keyRow !== 0) r.fail('attribute with both a key and a reference to one');
+}
+
+/**
+ * Passes over an EntityRef (fields 1 to 4 are text) as a LEN field. Nothing reads it, but it is passed on and
+ * goes into JSON: whoever gets it must not have to refuse the request for it.
+ */
+export function checkEntityRef(r: WireReader): void {
+  r.expect(Wire.Len);
+  const outer = enter(r);
+  while (r.next()) {
+    if (r.field <= 4) checkUtf8(r);
+    else r.skip();
+  }
+  r.end = outer;
 }
 
 /** Collects byte ranges of one buffer; neighbours are joined, so that the usual case copies nothing. */

@@ -89,6 +89,35 @@ describe('hostile OTLP', () => {
     });
   }
 
+  it('is refused where an attribute has a key and refers to one', () => {
+    const both = { key: 'k', keyStrindex: 1, value: { intValue: '1' } };
+    const request = (attribute: object): Uint8Array =>
+      encode({
+        resourceProfiles: [{ resource: { attributes: [attribute] } }],
+        dictionary: { ...VALID, stringTable: ['', 'k'] },
+      });
+    assert.throws(() => decodeOtlp(request(both)), /attribute with both a key and a reference to one/);
+    const inMap = { key: 'm', value: { kvlistValue: { values: [both] } } };
+    assert.throws(() => decodeOtlp(request(inMap)), /attribute with both a key and a reference to one/);
+    for (const one of [
+      { ...both, key: '' },
+      { ...both, keyStrindex: 0 },
+    ]) {
+      const [resource] = decodeOtlp(request(one)).resources;
+      assert.equal(resource?.resource.attributes[0]?.key, 'k');
+    }
+  });
+
+  it('is refused where an entity reference is malformed or not UTF-8', () => {
+    const inResource = [0x0a, 0x0a, 0x1a] as const;
+    assert.throws(() => decodeOtlp(nest(Buffer.of(0x02, 0), ...inResource)), /field number 0/);
+    assert.throws(
+      () => decodeOtlp(nest(Buffer.of(0x0a, 1, 0xf7), ...inResource)),
+      /string is not valid UTF-8/,
+    );
+    assert.equal(decodeOtlp(nest(Buffer.of(0x0a, 1, 0x61), ...inResource)).resources.length, 1);
+  });
+
   it('is refused where an index is negative', () => {
     assert.throws(() => decodeOtlp(withSample({ stackIndex: -1 })), /negative index/);
     assert.throws(

@@ -3,7 +3,7 @@ import { isUtf8 } from 'node:buffer';
 import { DecodeError, Wire } from '../../internal/wire-reader.ts';
 import { MAX_VALUE_DEPTH } from '../../pdata/any-value.ts';
 import type { ProfilesBatch } from '../../pdata/profiles-batch.ts';
-import { decodeOtlp } from './decode.ts';
+import { decodeOtlpDetailed, decodeOtlpLeniently, type PartlyDecodedOtlp } from './decode.ts';
 import { JsonCursor } from './json-cursor.ts';
 import { integer, readInteger } from './json-integer.ts';
 import { type Field, type Message, OLDER_KEYS, requestMessage, type ScalarKind } from './json-schema.ts';
@@ -25,6 +25,20 @@ const MAX_DEPTH = 16 + 2 * MAX_VALUE_DEPTH;
  * third of it in real requests. Throws DecodeError, which names the place by offset and path.
  */
 export function decodeOtlpJson(json: string | Uint8Array): ProfilesBatch {
+  return decodeAs(json, decodeOtlpDetailed).batch;
+}
+
+/**
+ * The same, without the profiles that cannot be read as protobuf, as `decodeOtlpLeniently`; what is wrong with
+ * the text itself (its syntax, types, keys, ids) refuses all of it.
+ */
+export function decodeOtlpJsonLeniently(json: string | Uint8Array): PartlyDecodedOtlp {
+  const { rejected, ...decoded } = decodeAs(json, decodeOtlpLeniently);
+  if (rejected === undefined) return decoded;
+  return { ...decoded, rejected: { ...rejected, message: `as protobuf: ${rejected.message}` } };
+}
+
+function decodeAs<T>(json: string | Uint8Array, decode: (protobuf: Uint8Array) => T): T {
   const bytes = typeof json === 'string' ? Buffer.from(json) : json;
   if (!isUtf8(bytes)) throw new DecodeError(FORMAT, 0, 'body is not UTF-8');
   const cursor = new JsonCursor(bytes, FORMAT);
@@ -32,7 +46,7 @@ export function decodeOtlpJson(json: string | Uint8Array): ProfilesBatch {
   new Translator(cursor, w).message(requestMessage, 0);
   if (cursor.peek() >= 0) cursor.fail('nothing behind the document');
   try {
-    return decodeOtlp(w.finish());
+    return decode(w.finish());
   } catch (cause) {
     if (!(cause instanceof DecodeError)) throw cause;
     throw new DecodeError(FORMAT, 0, `as protobuf: ${cause.message}`, { cause });

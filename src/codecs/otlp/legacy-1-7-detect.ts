@@ -6,6 +6,9 @@ import { eachMessage } from './fields.ts';
 export const WITHOUT_DICTIONARY =
   'samples without a dictionary: OTLP 1.3 to 1.5 kept the tables inside each profile and a request of 1.6 had none; OTLP 1.7 and newer are supported';
 
+/** Fields that each look passes before it gives up: real requests tell in their first profile. */
+const MAX_FIELDS = 1 << 18;
+
 /** What one field says: true where only 1.7 or older can have written it, false where only 1.8 or newer. */
 type Says = boolean | undefined;
 
@@ -32,7 +35,8 @@ export function isOtlp17(bytes: Uint8Array): boolean {
 
 function looksOlder(r: WireReader): boolean {
   let says: Says;
-  const stop = (): boolean => says !== undefined;
+  let fields = 0;
+  const stop = (): boolean => says !== undefined || ++fields > MAX_FIELDS;
   const looks: readonly (() => void)[] = [
     () => eachProfile(r, stop, () => (says = firstSays(r, profileSays))),
     () => eachTableRow(r, 6, stop, () => (says = firstSays(r, attributeSays))),
@@ -41,6 +45,8 @@ function looksOlder(r: WireReader): boolean {
   ];
   for (const look of looks) {
     r.pos = 0;
+    r.end = r.bytes.length;
+    fields = 0;
     look();
     if (says !== undefined) return says;
   }

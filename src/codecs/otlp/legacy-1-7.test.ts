@@ -368,8 +368,40 @@ describe('hostile OTLP 1.7', () => {
       { sampleType: [{}], locationIndices, sample: overlapping },
       { sampleType: types, locationIndices, sample: [{ value: ones, timestampsUnixNano: times }] },
     ]) {
-      assert.throws(() => decodeOtlp17(encode(request([profile]))), /more than 12 times the size/);
+      assert.throws(() => decodeOtlp17(encode(request([profile]))), /more than 5 times the message/);
     }
+  });
+
+  it('is taken however large where it has the shape of real ones', () => {
+    // As the eBPF profilers of that time sent it: a resource, a scope and a short profile a container.
+    const NAMES = ['container.id', 'k8s.pod.name', 'k8s.namespace.name', 'k8s.node.name', 'service.name'];
+    const attributes = (container: number): object[] =>
+      NAMES.map((key) => ({ key, value: { stringValue: `${key} of a container ${container}` } }));
+    const resourceProfiles = Array.from({ length: 5_000 }, (_, container) => ({
+      resource: { attributes: attributes(container) },
+      scopeProfiles: [
+        {
+          scope: { name: 'probe' },
+          profiles: [
+            {
+              ...PROFILE,
+              sampleType: [{ typeStrindex: 5, unitStrindex: 6 }],
+              defaultSampleTypeIndex: 0,
+              sample: Array.from({ length: 8 }, (_unused, i) => ({
+                locationsStartIndex: 0,
+                locationsLength: 1 + (i % 3),
+                value: ['1'],
+                attributeIndices: [0, 1],
+                timestampsUnixNano: ['1700000000000000000'],
+              })),
+            },
+          ],
+        },
+      ],
+    }));
+    const bytes = encode({ resourceProfiles, dictionary: DICTIONARY });
+    assert.ok(bytes.length > 2_000_000, `${bytes.length} bytes`);
+    assert.equal(decodeOtlp17(bytes).sampleCount, 40_000);
   });
 
   it('is refused or read, and never worse, when cut at any byte or with flipped bits', () => {
@@ -415,6 +447,12 @@ describe('telling OTLP 1.7 from later revisions', () => {
     assert.ok(isOtlp17(alone({ sample: [{ linkIndex: 0 }] })));
     assert.ok(isOtlp17(encode({ dictionary: { attributeTable: [{}, { key: 'k' }] } })));
     assert.ok(isOtlp17(encode({ dictionary: { attributeUnits: [{}, { unitStrindex: 1 }] } })));
+  });
+
+  it('looks at a bounded number of fields that say nothing', () => {
+    const profiles = [...Array<object>(300_000).fill({}), { locationIndices: [0] }];
+    assert.ok(isOtlp17(encode(request(profiles.slice(-1_000), {}))));
+    assert.equal(isOtlp17(encode(request(profiles, {}))), false);
   });
 
   it('takes no request of a later revision for one', () => {

@@ -11,7 +11,7 @@ import {
   type ScopeProfiles,
 } from '../../pdata/profiles-batch.ts';
 import { Cost, MemoryBudget } from './budget.ts';
-import { enter, Ranges } from './fields.ts';
+import { checkEntityRef, enter, Ranges } from './fields.ts';
 export { isOtlp17 } from './legacy-1-7-detect.ts';
 import { readDictionary17 } from './legacy-1-7-dictionary.ts';
 import { readAttribute } from './legacy-1-7-fields.ts';
@@ -81,7 +81,8 @@ class ResourceReader17 {
           if (r.field === 1) attributes.push(readAttribute(r, this.#budget));
           else if (r.field === 2) droppedAttributesCount = readCount(r);
           else {
-            r.skip();
+            if (r.field === 3) checkEntityRef(r);
+            else r.skip();
             unknown.add(at, r.pos);
           }
         }

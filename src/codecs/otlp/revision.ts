@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { Wire, type WireReader } from '../../internal/wire-reader.ts';
+import { DecodeError, Wire, type WireReader } from '../../internal/wire-reader.ts';
 import { eachMessage, enter } from './fields.ts';
 
 /**
@@ -23,6 +23,8 @@ export const Form = {
 
 /** Samples that are looked at when none says anything certain. */
 const MAX_SAMPLES = 512;
+/** Fields on the way to samples that are looked at: whoever has more of them and so few samples is hostile. */
+const MAX_FIELDS = 1 << 18;
 /** This many samples that are certain decide. */
 const ENOUGH = 8;
 
@@ -40,16 +42,29 @@ export function detectRevision(
   refers: boolean,
 ): Exclude<Revision, '1.7'> {
   const votes = new Votes(keys);
+  let fields = 0;
   eachProfile(
     r,
-    () => votes.done,
-    () => scanProfile(r, votes),
+    () => votes.done || ++fields > MAX_FIELDS,
+    () => scanReadable(r, votes),
   );
   return votes.decide(r, refers);
 }
 
 function eachProfile(r: WireReader, stop: () => boolean, body: () => void): void {
   eachMessage(r, 1, stop, () => eachMessage(r, 2, stop, () => eachMessage(r, 2, stop, body)));
+}
+
+/** A profile that is broken says no more; what is wrong with it is for the scan to say. */
+function scanReadable(r: WireReader, votes: Votes): void {
+  const { end } = r;
+  try {
+    scanProfile(r, votes);
+  } catch (error) {
+    if (!(error instanceof DecodeError)) throw error;
+    votes.addBroken();
+    r.end = end;
+  }
 }
 
 function scanProfile(r: WireReader, votes: Votes): void {
@@ -141,6 +156,10 @@ class Votes {
 
   get done(): boolean {
     return this.#samples >= MAX_SAMPLES || this.#older + this.#newer >= ENOUGH;
+  }
+
+  addBroken(): void {
+    this.#samples++;
   }
 
   add(older: boolean, newer: boolean, field2: readonly number[], timestamps: number): void {

@@ -1,7 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Wire, type WireReader } from '../../internal/wire-reader.ts';
 import { ProfilesFact as Fact, WireRevision } from '../../native/otlp-functions.ts';
-import { checkKeyValue, checkUtf8, enter, readId, readRow, readVarint64, skipRows } from './fields.ts';
+import {
+  checkEntityRef,
+  checkKeyValue,
+  checkUtf8,
+  enter,
+  readId,
+  readRow,
+  readVarint64,
+  skipRows,
+} from './fields.ts';
 import { isShape } from './revision.ts';
 import { TableField } from './scan-dictionary.ts';
 
@@ -38,7 +47,8 @@ export function scanProfiles(r: WireReader, revision: number, rows: Uint32Array,
   }
 }
 
-class ProfilesScan {
+/** The checks of `scanProfiles`, message by message: each begins inside its message and goes to the reader's `end`. */
+export class ProfilesScan {
   readonly #r: WireReader;
   readonly #revision: number;
   readonly #rows: Uint32Array;
@@ -77,7 +87,7 @@ class ProfilesScan {
       switch (r.field) {
         case 1: {
           const outer = enter(r);
-          this.#resource();
+          this.resource();
           r.end = outer;
           break;
         }
@@ -107,14 +117,15 @@ class ProfilesScan {
     this.#timestamps = 0;
   }
 
-  #resource(): void {
+  resource(): void {
     const r = this.#r;
     while (r.next()) {
       if (r.field === 1) this.#attribute(-1);
       else if (r.field === 2) {
         r.expect(Wire.Varint);
         r.uint32();
-      } else r.skip();
+      } else if (r.field === 3) checkEntityRef(r);
+      else r.skip();
     }
   }
 
@@ -136,13 +147,13 @@ class ProfilesScan {
       switch (r.field) {
         case 1: {
           const outer = enter(r);
-          this.#scope(refers);
+          this.scope(refers);
           r.end = outer;
           break;
         }
         case 2: {
           const outer = enter(r);
-          this.#profile();
+          this.profile();
           r.end = outer;
           profiles++;
           break;
@@ -157,7 +168,8 @@ class ProfilesScan {
     return profiles;
   }
 
-  #scope(refers: number): void {
+  /** Notes at `refers`, if that is a place, whether an attribute refers to the string table. */
+  scope(refers: number): void {
     const r = this.#r;
     while (r.next()) {
       switch (r.field) {
@@ -178,7 +190,7 @@ class ProfilesScan {
     }
   }
 
-  #profile(): void {
+  profile(): void {
     const r = this.#r;
     while (r.next()) {
       switch (profileField(r.field, this.#revision)) {

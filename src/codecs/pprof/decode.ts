@@ -150,13 +150,16 @@ function profileAttributes({ r, strings, attributes, budget }: TableContext, hea
 function batchOf(dictionary: Dictionary, head: Head, profiles: readonly Profile[]): ProfilesBatch {
   if (profiles.length === 0) return new ProfilesBatch(dictionary, []);
   const defaultType = dictionary.text(head.defaultSampleType);
-  const named = profiles.findIndex((p) => dictionary.text(p.sampleType.type) === defaultType);
-  const first = head.defaultSampleType !== 0 && named >= 0 ? named : profiles.length - 1;
+  // A name that no type has says nothing.
+  const named =
+    head.defaultSampleType === 0
+      ? -1
+      : profiles.findIndex((p) => dictionary.text(p.sampleType.type) === defaultType);
+  const first = named >= 0 ? named : profiles.length - 1;
   const order = profiles.map((_, i) => i);
   order.unshift(...order.splice(first, 1));
   const attributes: KeyValue[] = [];
-  if (head.defaultSampleType !== 0)
-    attributes.push({ key: PPROF.defaultSampleType, value: stringValue(defaultType) });
+  if (named >= 0) attributes.push({ key: PPROF.defaultSampleType, value: stringValue(defaultType) });
   if (first !== 0) {
     const value: AnyValue = { kind: 'array', value: order.map(intValue) };
     attributes.push({ key: PPROF.sampleTypeOrder, value });

@@ -52,6 +52,22 @@ describe('mergePprof', () => {
     assert.equal(found?.profile.samples.length, 3);
   });
 
+  it('adds up the values of each type where a file has one type twice', () => {
+    const d = new DictionaryBuilder();
+    const type = { type: d.string('cpu'), unit: d.string('nanoseconds') };
+    const profiles = [1n, 2n].map((value) => {
+      const samples = new SamplesBuilder();
+      samples.add(0, 0, [], [value], []);
+      return profile({ sampleType: type, samples: samples.build() });
+    });
+    const batch = decodePprof(encodePprof(d.build(), profiles));
+    assert.deepEqual(
+      valuesOf(mergePprof([batch, batch])),
+      valuesOf(batch).map((value) => value * 2n),
+    );
+    assert.deepEqual(new Set(valuesOf(batch)), new Set([1n, 2n]));
+  });
+
   it('takes the earliest time that is set, the sum of durations and the largest period', () => {
     const merged = mergePprof([drawn('main 1', 9n), drawn('main 1', 0n), drawn('main 1', 7n)]);
     const [found] = [...merged.profiles()];

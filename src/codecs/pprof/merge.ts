@@ -51,11 +51,14 @@ export function mergePprof(batches: readonly ProfilesBatch[]): ProfilesBatch {
 
 /** The profiles of `scope` in the order in which `first` has the same types. */
 function alike(first: ScopeProfiles, scope: ScopeProfiles): Profile[] {
-  const found = first.profiles.map((wanted) =>
-    scope.profiles.find(
+  const left = [...scope.profiles];
+  const found = first.profiles.map((wanted) => {
+    const at = left.findIndex(
       (p) => sameType(p.sampleType, wanted.sampleType) && sameType(p.periodType, wanted.periodType),
-    ),
-  );
+    );
+    // Each is taken once: a file may have one type several times.
+    return at < 0 ? undefined : left.splice(at, 1)[0];
+  });
   const profiles = found.filter((p) => p !== undefined);
   if (profiles.length !== found.length || scope.profiles.length !== found.length)
     throw new RangeError('pprof files with different sample or period types cannot be merged');

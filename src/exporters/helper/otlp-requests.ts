@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { z } from 'zod';
-import { encodeOtlp, type EncodeOptions } from '../../codecs/otlp/encode.ts';
+import { encodeOtlpPieces, type EncodeOptions } from '../../codecs/otlp/encode.ts';
 import type { Settings } from '../../component/component.ts';
 import type { Counter } from '../../component/telemetry.ts';
 import { PermanentError } from '../../consumer/consumer.ts';
@@ -34,21 +34,23 @@ interface OtlpRequestConfig {
   readonly sample_labels?: readonly string[] | undefined;
 }
 
-/** What carries encoded requests to a receiver. */
+/** What carries encoded requests, in pieces, to a receiver. */
 export interface OtlpTransport {
   /** Makes out of an encoded request what `send` takes, once for all attempts; absent: it takes the request itself. */
-  prepare?(request: Uint8Array): Promise<Uint8Array>;
+  prepare?(request: readonly Uint8Array[]): Promise<readonly Uint8Array[]>;
   /** Resolves with what the receiver has to say; rejects with PermanentError or RetryableError. */
-  send(request: Uint8Array, signal: AbortSignal): Promise<PartialSuccess | undefined>;
+  send(request: readonly Uint8Array[], signal: AbortSignal): Promise<PartialSuccess | undefined>;
   close(): Promise<void>;
 }
+
+type Encode = (batch: ProfilesBatch, options: EncodeOptions) => readonly Uint8Array[];
 
 export interface OtlpExporterOptions extends Omit<HelperOptions, 'start' | 'shutdown'> {
   readonly requests: OtlpRequestConfig;
   /** For the log, and for "auto" in `pyroscope_compatibility`. */
   readonly endpoint: string;
-  /** `encodeOtlp` where absent. */
-  readonly encode?: (batch: ProfilesBatch, options: EncodeOptions) => Uint8Array;
+  /** `encodeOtlpPieces` where absent. */
+  readonly encode?: Encode;
   /** Connects; `onReady` is to be called when the receiver can be reached again. */
   open(onReady: () => void): Promise<OtlpTransport>;
 }
@@ -59,7 +61,7 @@ export interface OtlpExporterOptions extends Omit<HelperOptions, 'start' | 'shut
  */
 export function createOtlpExporter(settings: Settings, options: OtlpExporterOptions): HelpedExporter {
   const { requests, endpoint, encode, open, ...helper } = options;
-  const encoder = new RequestEncoder(settings, requests, endpoint, encode ?? encodeOtlp);
+  const encoder = new RequestEncoder(settings, requests, endpoint, encode ?? encodeOtlpPieces);
   const outlet = new Outlet(settings);
   const exporter = createDeliveringExporter(
     settings,
@@ -79,7 +81,7 @@ export function createOtlpExporter(settings: Settings, options: OtlpExporterOpti
 /** One request of a delivery. */
 interface Part {
   /** Encoded; from the first attempt on as the transport prepared it. */
-  bytes: Uint8Array;
+  pieces: readonly Uint8Array[];
   isPrepared: boolean;
   readonly samples: number;
   readonly profiles: number;
@@ -88,16 +90,11 @@ interface Part {
 /** Batches as requests of at most the configured size. */
 class RequestEncoder {
   readonly #config: OtlpRequestConfig;
-  readonly #encode: (batch: ProfilesBatch, options: EncodeOptions) => Uint8Array;
+  readonly #encode: Encode;
   readonly #droppedLabels: Counter;
   readonly isPyroscope: boolean;
 
-  constructor(
-    settings: Settings,
-    config: OtlpRequestConfig,
-    endpoint: string,
-    encode: (batch: ProfilesBatch, options: EncodeOptions) => Uint8Array,
-  ) {
+  constructor(settings: Settings, config: OtlpRequestConfig, endpoint: string, encode: Encode) {
     this.#config = config;
     this.#encode = encode;
     const { pyroscope_compatibility: mode } = config;
@@ -131,13 +128,14 @@ class RequestEncoder {
     const { protocol_revision: revision, inline_references, max_request_size_mib } = this.#config;
     const maxBytes = max_request_size_mib * 1024 * 1024;
     const inlineReferences = inline_references || this.isPyroscope;
-    const bytes = this.#encode(batch, { revision, inlineReferences });
+    const pieces = this.#encode(batch, { revision, inlineReferences });
+    const sizeBytes = pieces.reduce((sum, piece) => sum + piece.length, 0);
     const samples = batch.sampleCount;
-    if (maxBytes === 0 || bytes.length <= maxBytes || samples <= 1) {
-      return [{ bytes, isPrepared: false, samples, profiles: [...batch.profiles()].length }];
+    if (maxBytes === 0 || sizeBytes <= maxBytes || samples <= 1) {
+      return [{ pieces, isPrepared: false, samples, profiles: batch.profileCount }];
     }
     // A part repeats what it shares with the others, so the parts are planned a little smaller.
-    const count = Math.max(2, Math.ceil((bytes.length / maxBytes) * 1.2));
+    const count = Math.max(2, Math.ceil((sizeBytes / maxBytes) * 1.2));
     return splitBatch(batch, Math.ceil(samples / count)).flatMap((part) => this.#parts(part));
   }
 }
@@ -160,10 +158,10 @@ class Outlet {
     const { transport } = this;
     if (transport === undefined) throw new PermanentError('exporter is not started');
     if (!part.isPrepared && transport.prepare !== undefined) {
-      part.bytes = await transport.prepare(part.bytes);
+      part.pieces = await transport.prepare(part.pieces);
       part.isPrepared = true;
     }
-    const partial = await transport.send(part.bytes, signal);
+    const partial = await transport.send(part.pieces, signal);
     if (partial === undefined) return;
     if (partial.rejectedProfiles > 0) this.#rejected.add(partial.rejectedProfiles);
     this.#settings.logger.warn('partial success response', {

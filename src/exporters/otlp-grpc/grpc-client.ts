@@ -22,8 +22,8 @@ const MAX_RECEIVE_BYTES = 4 * 1024 * 1024;
 
 /** Calls of ProfilesService/Export with bytes that are encoded already. */
 export interface ProfilesClient {
-  /** Resolves with the encoded response; rejects with PermanentError or RetryableError, or the signal's reason. */
-  export(request: Uint8Array, signal: AbortSignal): Promise<Uint8Array>;
+  /** `request`: encoded, in pieces. Resolves with the encoded response; rejects with PermanentError or RetryableError, or the signal's reason. */
+  export(request: readonly Uint8Array[], signal: AbortSignal): Promise<Uint8Array>;
   close(): void;
 }
 

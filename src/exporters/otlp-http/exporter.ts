@@ -12,6 +12,7 @@ import {
   openHttpClient,
   userAgent,
 } from '../helper/http-client.ts';
+import { joined } from '../../internal/wire-writer.ts';
 import { createOtlpExporter, type OtlpTransport } from '../helper/otlp-requests.ts';
 import { type PartialSuccess, partialSuccess, statusMessage } from '../helper/otlp-response.ts';
 import { ReachabilityProbe } from '../helper/reachability-probe.ts';
@@ -36,7 +37,7 @@ export function createOtlpHttpExporter(
     timeout: config.timeout,
     clock,
     ...(config.encoding === 'json' && {
-      encode: (batch, { inlineReferences = false }) => encodeOtlpJson(batch, { inlineReferences }),
+      encode: (batch, { inlineReferences = false }) => [encodeOtlpJson(batch, { inlineReferences })],
     }),
     async open(onReady) {
       const client = await openHttpClient({
@@ -85,14 +86,15 @@ class HttpTransport implements OtlpTransport {
     this.#clock = clock;
   }
 
-  async prepare(request: Uint8Array): Promise<Uint8Array> {
+  async prepare(request: readonly Uint8Array[]): Promise<readonly Uint8Array[]> {
     const { compression, compression_params } = this.#config;
-    return compression === 'none' ? request : compress(compression, request, compression_params.level);
+    if (compression === 'none') return [joined(request)];
+    return [await compress(compression, request, compression_params.level)];
   }
 
-  async send(request: Uint8Array, signal: AbortSignal): Promise<PartialSuccess | undefined> {
+  async send(request: readonly Uint8Array[], signal: AbortSignal): Promise<PartialSuccess | undefined> {
     try {
-      const answer = await this.#client.post(this.#path, this.#headers, request, signal);
+      const answer = await this.#client.post(this.#path, this.#headers, joined(request), signal);
       if (!isSuccess(answer)) throw answerError(answer, messageOf(answer), this.#clock.now());
       const encoding = encodingOf(answer);
       return encoding && partialSuccess(answer.body, encoding);

@@ -87,7 +87,7 @@ class Pusher {
     if (this.#client === undefined) throw new PermanentError('exporter is not started');
     const level = this.#config.compression_level;
     const parts = await Promise.all(
-      series.map(async ({ labels, pprof }) => ({ labels, gzipped: await compress('gzip', pprof, level) })),
+      series.map(async ({ labels, pprof }) => ({ labels, gzipped: await compress('gzip', [pprof], level) })),
     );
     await this.#client.push(encodePushRequest(parts), signal);
   }

@@ -49,6 +49,9 @@ const MESSAGES: Readonly<Record<string, readonly Field[]>> = {
   keyValue: [
     [1, 'text'],
     [2, 'message', 'value'],
+  ],
+  keyReference: [
+    [2, 'message', 'value'],
     [3, 'row', 'strings'],
   ],
   array: [[1, 'message*', 'value']],
@@ -160,7 +163,9 @@ class WireMaker {
     }
   }
 
-  #message(name: string, depth: number): Buffer {
+  #message(named: string, depth: number): Buffer {
+    // A key is given as text or by reference, never both.
+    const name = named === 'keyValue' && this.#chance(2) ? 'keyReference' : named;
     if (name === 'value') return this.#value(depth);
     if (name === 'sample') return this.#sample();
     const schema = name === 'profile' ? this.#profileSchema() : (MESSAGES[name] ?? []);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { totalmem } from 'node:os';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
+import { garbageCollector } from '../../internal/garbage-collector.ts';
 
 /** What the limiter knows of memory and can do about it. */
 export interface Memory {
@@ -33,14 +32,6 @@ export function processMemory(): Memory {
       const now = process.memoryUsage();
       return besideBytes + now.heapUsed + now.external;
     },
-    collectGarbage: exposedCollector(),
+    collectGarbage: garbageCollector(),
   };
-}
-
-/** V8 hands its collector to contexts that are made while the flag is set. */
-function exposedCollector(): (() => void) | undefined {
-  setFlagsFromString('--expose-gc');
-  const collect: unknown = runInNewContext('globalThis.gc');
-  setFlagsFromString('--no-expose-gc');
-  return typeof collect === 'function' ? () => void collect() : undefined;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { TlsOptions } from 'node:tls';
-import { decodeOtlpDetailed } from '../../codecs/otlp/decode.ts';
+import { decodeOtlpLeniently } from '../../codecs/otlp/decode.ts';
 import type { Counter } from '../../component/telemetry.ts';
 import type { GrpcServerConfig } from '../../config/sections/grpc.ts';
 import { loadTlsMaterial } from '../../config/sections/tls-material.ts';
@@ -50,7 +50,7 @@ function exportTo(intake: Intake): UnaryHandler {
   return async (request, { signal }) => {
     try {
       // The server holds the request's bytes until it is answered.
-      return encodeResponse(await intake.accept('grpc', 0, () => decodeOtlpDetailed(request), signal));
+      return encodeResponse(await intake.accept('grpc', 0, () => decodeOtlpLeniently(request), signal));
     } catch (error) {
       throw Refusal.from(error);
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { decodeOtlpDetailed } from '../../codecs/otlp/decode.ts';
-import { decodeOtlpJson } from '../../codecs/otlp/json.ts';
+import { decodeOtlpLeniently } from '../../codecs/otlp/decode.ts';
+import { decodeOtlpJsonLeniently } from '../../codecs/otlp/json.ts';
 import {
   CompressionError,
   type CompressionName,
@@ -187,8 +187,8 @@ class Exchange {
   }
 
   #decode(body: Uint8Array): Decoded {
-    if (this.#type === PROTOBUF) return decodeOtlpDetailed(body);
-    return { batch: decodeOtlpJson(body), revision: 'json' };
+    if (this.#type === PROTOBUF) return decodeOtlpLeniently(body);
+    return { ...decodeOtlpJsonLeniently(body), revision: 'json' };
   }
 
   #refuse(httpStatus: number, reason: RefusalReason, message: string, cause?: unknown): never {

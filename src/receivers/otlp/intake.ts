@@ -3,11 +3,13 @@ import type { Settings } from '../../component/component.ts';
 import type { Counter, Logger } from '../../component/telemetry.ts';
 import type { ProfilesConsumer } from '../../consumer/consumer.ts';
 import { Code } from '../../grpc/status.ts';
+import { type Clock, systemClock } from '../../internal/clock.ts';
 import type { HostPort } from '../../internal/endpoint.ts';
 import { DecodeError } from '../../internal/wire-reader.ts';
 import type { ProfilesBatch } from '../../pdata/profiles-batch.ts';
 import { type Hold, InFlightBytes } from './in-flight.ts';
 import { Refusal } from './refusal.ts';
+import { RejectedProfiles } from './rejected-profiles.ts';
 import type { Rejected } from './response.ts';
 
 export type Transport = 'grpc' | 'http';
@@ -38,12 +40,19 @@ export class Intake {
   readonly #logger: Logger;
   readonly #requests: Counter;
   readonly #refused: Counter;
+  readonly #rejected: RejectedProfiles;
   readonly #inFlight: InFlightBytes;
 
   /** Beyond `maxInFlightBytes` of requests that are read or wait, clients are told to come again. */
-  constructor(settings: Settings, next: ProfilesConsumer, maxInFlightBytes: number) {
+  constructor(
+    settings: Settings,
+    next: ProfilesConsumer,
+    maxInFlightBytes: number,
+    clock: Clock = systemClock,
+  ) {
     this.#next = next;
     this.#logger = settings.logger;
+    this.#rejected = new RejectedProfiles(settings, clock);
     this.#inFlight = new InFlightBytes(maxInFlightBytes);
     this.#requests = settings.meter.counter(
       'receiver_otlp_requests',
@@ -93,6 +102,8 @@ export class Intake {
       const { batch, revision, rejected } = this.#decode(transport, decode);
       this.#requests.add(1, { transport, revision });
       if (batch.sampleCount > 0) await this.#next.consumeProfiles(batch, signal);
+      // Only now: a request that the pipeline refuses comes again.
+      if (rejected !== undefined) this.#rejected.add(transport, rejected);
       return rejected;
     } catch (error) {
       throw Refusal.from(error);

@@ -3,9 +3,8 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { gzipSync, deflateSync } from 'node:zlib';
-import { Client, credentials, Metadata, type ServiceError } from '@grpc/grpc-js';
+import { Client, credentials, type ServiceError } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
-import protobuf from 'protobufjs';
 import { encodeOtlp } from '../../codecs/otlp/encode.ts';
 import { encodeOtlpJson } from '../../codecs/otlp/json.ts';
 import { PermanentError, RetryableError } from '../../consumer/consumer.ts';
@@ -20,79 +19,11 @@ import { otlpReceiverFactory } from './factory.ts';
 import { EXPORT } from './grpc-server.ts';
 import { Intake } from './intake.ts';
 import { OtlpReceiver } from './receiver.ts';
+import { asIs, plain, post, PROTOBUF, running } from './testing/running-receiver.ts';
 
 const FOLDED = 'main;idle 1\nmain;work 2';
 const batch = batchFromFolded(FOLDED);
 const request = Buffer.from(encodeOtlp(batch, { revision: '1.10' }));
-const PROTOBUF = 'application/x-protobuf';
-const asIs = (bytes: Buffer): Buffer => bytes;
-
-const status = protobuf.parse(`syntax = "proto3";
-  message Any { string type_url = 1; bytes value = 2; }
-  message Status { int32 code = 1; string message = 2; repeated Any details = 3; }
-  message Duration { int64 seconds = 1; int32 nanos = 2; }
-  message RetryInfo { Duration retry_delay = 1; }`).root;
-
-const plain = (name: string, bytes: Uint8Array): Record<string, unknown> => {
-  const type = status.lookupType(name);
-  return type.toObject(type.decode(bytes), { longs: Number });
-};
-
-interface Running {
-  readonly receiver: OtlpReceiver;
-  readonly settings: TestSettings;
-  readonly next: RecordingConsumer;
-  /** URL of the profiles path over HTTP. */
-  readonly url: string;
-  /** Calls Export over gRPC. */
-  send(body: Buffer, metadata?: Metadata): Promise<Buffer>;
-}
-
-/** A receiver with both protocols on free ports. */
-async function running(
-  t: TestContext,
-  protocols: { grpc?: object; http?: object } = {},
-  more: object = {},
-): Promise<Running> {
-  const settings = testSettings('otlp');
-  const next = new RecordingConsumer();
-  const config = otlpReceiverSchema.parse({
-    ...more,
-    protocols: {
-      grpc: { endpoint: 'localhost:0', ...protocols.grpc },
-      http: { endpoint: 'localhost:0', ...protocols.http },
-    },
-  });
-  const receiver = new OtlpReceiver(settings, config, next);
-  await receiver.start(testHost(), never());
-  const [grpc, http] = settings.logger.entries.map((entry) => String(entry.fields['endpoint']));
-  const client = new Client(grpc ?? '', credentials.createInsecure());
-  t.after(async () => {
-    client.close();
-    await receiver.shutdown(AbortSignal.timeout(1_000));
-  });
-  return {
-    receiver,
-    settings,
-    next,
-    url: `http://${http}/v1development/profiles`,
-    send: (body, metadata = new Metadata()) =>
-      new Promise((resolve, reject) => {
-        client.makeUnaryRequest(EXPORT, asIs, asIs, body, metadata, (error, reply) => {
-          if (error === null) resolve(reply ?? Buffer.alloc(0));
-          else reject(error);
-        });
-      }),
-  };
-}
-
-const post = (
-  url: string,
-  body: Uint8Array | string,
-  headers: Record<string, string> = {},
-): Promise<Response> =>
-  fetch(url, { method: 'POST', body, headers: { 'content-type': PROTOBUF, ...headers } });
-
 testComponentContract(otlpReceiverFactory, {
   protocols: { grpc: { endpoint: 'localhost:0' }, http: { endpoint: 'localhost:0' } },
 });

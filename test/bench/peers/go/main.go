@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // The Go side of the benchmark: the Collector's own pdata and grpc-go, and google/pprof.
-// "measure" answers one JSON request a line, as test/bench/contender.ts sends them; "relay" runs until
-// stdin closes.
+// "measure" answers one JSON request a line, as test/bench/contender.ts sends them; "reread"
+// answers requests with what pdata makes of them; "relay" runs until stdin closes.
 package main
 
 import (
@@ -20,11 +20,13 @@ func main() {
 
 func run(args []string) error {
 	if len(args) == 0 {
-		return fmt.Errorf("usage: measure | relay ... | versions")
+		return fmt.Errorf("usage: measure | reread | relay ... | versions")
 	}
 	switch args[0] {
 	case "measure":
 		return measureLoop(os.Stdin, os.Stdout)
+	case "reread":
+		return rereadLoop(os.Stdin, os.Stdout)
 	case "relay":
 		return relay(args[1:])
 	case "versions":
