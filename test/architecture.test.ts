@@ -10,13 +10,13 @@ const SRC = join(packageRoot(), 'src');
 /** Which rooms a room may import; src/README.md says the same in words. Every room may import itself. */
 const LAYERS: Readonly<Record<string, readonly string[]>> = {
   internal: [],
-  pdata: ['internal'],
+  pdata: ['native', 'internal'],
   relabel: ['internal'],
   consumer: ['pdata', 'internal'],
   component: ['consumer', 'pdata', 'internal'],
   config: ['component', 'consumer', 'pdata', 'internal'],
   codecs: ['compression', 'native', 'pdata', 'internal'],
-  native: ['component', 'pdata', 'internal'],
+  native: ['internal'],
   compression: ['native', 'internal'],
   grpc: ['compression', 'native', 'internal', 'config', 'component'],
   discovery: ['relabel', 'component', 'config', 'internal'],

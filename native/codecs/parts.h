@@ -8,5 +8,6 @@ namespace otelcodecs {
 /// Each part puts its functions on the module object; none keeps state beyond its calls.
 void RegisterCompression(Napi::Env env, Napi::Object exports);
 void RegisterOtlp(Napi::Env env, Napi::Object exports);
+void RegisterRowIndex(Napi::Env env, Napi::Object exports);
 
 }  // namespace otelcodecs

@@ -6,7 +6,7 @@ import { packageRoot } from '../internal/package-root.ts';
 import type { OtlpFunctions } from './otlp-functions.ts';
 
 /** Counted up in native/codecs/addon.cc with every change of a function's contract. */
-const VERSION = 2;
+const VERSION = 3;
 
 /**
  * Codecs in C++ (native/codecs): no privileges, nothing kept between calls. The reading of OTLP has a
@@ -19,6 +19,12 @@ export interface CodecsAddon extends OtlpFunctions {
    * no_memory. No allocation is larger than `limitBytes`; another thread reads `bytes` until it settles.
    */
   decompress(name: string, bytes: Uint8Array, limitBytes: number): Promise<Uint8Array>;
+  /**
+   * Puts rows into the empty hash table `slots`; `WordRows` (src/pdata/rows.ts) says what the arrays are, and does
+   * the same. `key`: two words of secret, and a mask for hashes. Gives how many rows equal an earlier one. Throws
+   * RangeError where the arrays do not fit each other.
+   */
+  indexRows(words: Int32Array, starts: Uint32Array, slots: Int32Array, key: Uint32Array): number;
   /** The pieces as one. `level`: one that the algorithm has. Rejects with Error whose `code` is no_memory. */
   compress(name: string, pieces: readonly Uint8Array[], level: number): Promise<Uint8Array>;
 }

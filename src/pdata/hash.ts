@@ -6,6 +6,9 @@ const SECRET = randomBytes(8);
 const K0 = SECRET.readInt32LE(0);
 const K1 = SECRET.readInt32LE(4);
 
+/** The secret as two words, for who computes the same hash elsewhere. */
+export const HASH_KEY: readonly [number, number] = [K0, K1];
+
 /**
  * HalfSipHash-1-3 of `words[from .. to]` under the secret of the process. A seed alone would not do: the
  * usual fast hashes have collisions that hold for every seed, so a hostile dictionary could make every

@@ -40,15 +40,28 @@ describe('rows of words', () => {
     });
   }
 
-  it('keep equal rows that were added, and know the first', () => {
-    const rows = new WordRows();
-    for (const words of [[7], [7], [8]]) {
-      rows.pushAll(words);
-      rows.add();
+  for (const withoutAddon of [false, true]) {
+    for (const hashMask of [-1, 3]) {
+      it(`are kept as they were appended, and the first of equal ones is known: ${withoutAddon} ${hashMask}`, () => {
+        const list = fc.array(fc.array(fc.integer({ min: -1, max: 2 }), { maxLength: 3 }), { maxLength: 80 });
+        fc.assert(
+          fc.property(list, (given) => {
+            const rows = new WordRows(16, 64, { hashMask, withoutAddon });
+            for (const words of given) {
+              rows.pushAll(words);
+              rows.append();
+            }
+            rows.index();
+            const keys = given.map((words) => words.join());
+            assert.deepEqual([rows.length, rows.duplicates], [keys.length, keys.length - new Set(keys).size]);
+            given.forEach((words) => assert.equal(intern(rows, words), keys.indexOf(words.join())));
+            assert.equal(intern(rows, [9]), given.length);
+          }),
+          { seed: 5, numRuns: 60 },
+        );
+      });
     }
-    assert.deepEqual([rows.length, rows.duplicates], [3, 1]);
-    assert.deepEqual([intern(rows, [7]), intern(rows, [8]), intern(rows, [])], [0, 2, 3]);
-  });
+  }
 
   it('tell bytes apart that differ only in the padding of their last word', () => {
     const rows = new WordRows();

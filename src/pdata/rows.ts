@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-import { hashWords } from './hash.ts';
+import { type CodecsAddon, codecsAddon } from '../native/codecs-addon.ts';
+import { HASH_KEY, hashWords } from './hash.ts';
 
 /** How rows are kept. */
 export interface RowsOptions {
   /** For tests: keeps these bits of every hash, so that collisions can be had. */
   readonly hashMask?: number;
+  /** For tests: without the addon, even where there is one. */
+  readonly withoutAddon?: boolean;
   /** Into how many times its size a table that is built upon is expected to grow; 1.5 where absent. */
   readonly growth?: number;
 }
@@ -23,11 +26,12 @@ export class WordRows {
   length = 0;
   /** End of the candidate row. */
   tail = 0;
-  /** Rows that `add` took although they were there already. */
+  /** Rows that `index` found to be equal to an earlier one. */
   duplicates = 0;
   /** Pairs of hash and row + 1; 0 marks a free slot. */
   #slots: Int32Array;
   readonly #hashMask: number;
+  readonly #addon: CodecsAddon | undefined;
 
   /** The capacities are where growing begins: rows, and words of all rows together. */
   constructor(rows = 16, words = 64, options: RowsOptions = {}) {
@@ -37,6 +41,7 @@ export class WordRows {
     while (slots < rows * 2) slots *= 2;
     this.#slots = new Int32Array(slots * 2);
     this.#hashMask = options.hashMask ?? -1;
+    this.#addon = options.withoutAddon === true ? undefined : codecsAddon();
   }
 
   /** Makes room for `words` more words of the candidate. */
@@ -85,23 +90,13 @@ export class WordRows {
       this.tail = from;
       return known - 1;
     }
-    this.#append();
+    this.append();
     this.#place(slot, hash, this.length);
     return this.length - 1;
   }
 
-  /** Takes the candidate as the next row, even where an equal one is there; that one stays the known one. */
-  add(): void {
-    const from = this.starts[this.length] as number;
-    const hash = hashWords(this.words, from, this.tail) & this.#hashMask;
-    const slot = this.#find(hash, from, this.tail);
-    const isNew = this.#slots[slot + 1] === 0;
-    this.#append();
-    if (isNew) this.#place(slot, hash, this.length);
-    else this.duplicates++;
-  }
-
-  #append(): void {
+  /** Takes the candidate as the next row, whatever it holds. It is not known before `index`. */
+  append(): void {
     this.length++;
     if (this.length === this.starts.length) {
       const grown = new Uint32Array(this.length * 2);
@@ -109,6 +104,30 @@ export class WordRows {
       this.starts = grown;
     }
     this.starts[this.length] = this.tail;
+  }
+
+  /** Makes rows known that were appended, when nothing else was done yet; of equal ones the first. */
+  index(): void {
+    while (this.#slots.length < this.length * 4) this.#slots = new Int32Array(this.#slots.length * 2);
+    if (this.#addon === undefined) return this.#indexHere();
+    const starts = this.starts.subarray(0, this.length + 1);
+    const key = Uint32Array.of(...HASH_KEY, this.#hashMask);
+    this.duplicates = this.#addon.indexRows(this.words, starts, this.#slots, key);
+  }
+
+  #indexHere(): void {
+    for (let row = 0; row < this.length; row++) {
+      const from = this.starts[row] as number;
+      const to = this.starts[row + 1] as number;
+      const hash = hashWords(this.words, from, to) & this.#hashMask;
+      const slot = this.#find(hash, from, to);
+      if (this.#slots[slot + 1] !== 0) {
+        this.duplicates++;
+        continue;
+      }
+      this.#slots[slot] = hash;
+      this.#slots[slot + 1] = row + 1;
+    }
   }
 
   /** The slot of the row that equals `words[from .. to]`, or the free one where it would go. */

@@ -55,8 +55,9 @@ export function loadStrings({ length, bytes, start, end }: StringTable, options:
   const view = viewOf(bytes);
   for (let i = 0; i < length; i++) {
     rows.pushBytes(view, start[i] as number, end[i] as number);
-    rows.add();
+    rows.append();
   }
+  rows.index();
   return rows;
 }
 
@@ -70,8 +71,9 @@ export function loadFunctions(t: FunctionTable, options: RowsOptions): WordRows 
     rows.push(filename[i] as number);
     rows.push(startLine[i * 2] as number);
     rows.push(startLine[i * 2 + 1] as number);
-    rows.add();
+    rows.append();
   }
+  rows.index();
   return rows;
 }
 
@@ -90,8 +92,9 @@ export function loadMappings(t: MappingTable, options: RowsOptions): WordRows {
     }
     rows.push(filename[i] as number);
     pushList(rows, attributes, i);
-    rows.add();
+    rows.append();
   }
+  rows.index();
   return rows;
 }
 
@@ -121,8 +124,9 @@ export function loadLocations(t: LocationTable, options: RowsOptions): WordRows 
       words[tail++] = column[l * 2 + 1] as number;
     }
     rows.tail = tail;
-    rows.add();
+    rows.append();
   }
+  rows.index();
   return rows;
 }
 
@@ -134,8 +138,9 @@ export function loadStacks({ length, locations }: StackTable, options: RowsOptio
     let { tail } = rows;
     for (let k = start[i] as number; k < (start[i + 1] as number); k++) words[tail++] = values[k] as number;
     rows.tail = tail;
-    rows.add();
+    rows.append();
   }
+  rows.index();
   return rows;
 }
 
@@ -143,8 +148,9 @@ export function loadLinks({ length, traceIds, spanIds }: LinkTable, options: Row
   const rows = roomFor(length, length * LINK_WORDS, options);
   for (let i = 0; i < length; i++) {
     pushLink(rows, traceIds, spanIds, i);
-    rows.add();
+    rows.append();
   }
+  rows.index();
   return rows;
 }
 
@@ -167,8 +173,9 @@ export function loadAttributes(t: AttributeTable, values: WordRows, options: Row
     rows.push(key[i] as number);
     rows.push(unit[i] as number);
     rows.push(values.intern());
-    rows.add();
+    rows.append();
   }
+  rows.index();
   return rows;
 }
 

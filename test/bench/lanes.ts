@@ -3,10 +3,8 @@ import { Contender } from './contender.ts';
 import { nodeProgram, type Peer } from './peers.ts';
 import { interleave, Rounds } from './rounds.ts';
 
-const ROUNDS = 5;
-const CPU_SECONDS_A_ROUND = 0.25;
 /** Long enough for V8 to have compiled what it will compile. */
-const WARM_UP_CPU_SECONDS = 1;
+const WARM_UP_CPU_SECONDS = 3;
 
 /** A running side of a comparison, or why there is none. */
 export type Side = Contender | string;
@@ -43,13 +41,28 @@ export interface Lane {
   readonly files: readonly string[];
 }
 
+/** How often and how long a lane is measured. */
+interface Effort {
+  readonly rounds: number;
+  readonly cpuSecondsARound: number;
+}
+const EFFORT: Effort = { rounds: 5, cpuSecondsARound: 0.25 };
+/**
+ * One call of a lane after one of the other. A lane that has the processor's caches to itself for many calls would
+ * be compared with one that does not fit into them.
+ */
+export const BY_CALL: Effort = { rounds: 50, cpuSecondsARound: 0 };
+
 /** CPU seconds of a call in each lane, lanes in turn; or why a lane has none. */
-export async function secondsOf(lanes: readonly Lane[]): Promise<(Rounds | string)[]> {
+export async function secondsOf(
+  lanes: readonly Lane[],
+  { rounds, cpuSecondsARound } = EFFORT,
+): Promise<(Rounds | string)[]> {
   const tasks = lanes.map(({ side, op, files }) => async (warmUp: boolean) => {
     if (typeof side === 'string') return Number.NaN;
-    return side.measure(op, files, warmUp ? WARM_UP_CPU_SECONDS : CPU_SECONDS_A_ROUND);
+    return side.measure(op, files, warmUp ? WARM_UP_CPU_SECONDS : cpuSecondsARound);
   });
-  const all = await interleave(ROUNDS, tasks);
+  const all = await interleave(rounds, tasks);
   return lanes.map(({ side }, i) => (typeof side === 'string' ? side : (all[i] ?? 'not measured')));
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { decodeOtlp } from '../../src/codecs/otlp/decode.ts';
-import { encodeOtlp } from '../../src/codecs/otlp/encode.ts';
+import { encodeOtlp, encodeOtlpPieces } from '../../src/codecs/otlp/encode.ts';
 import { decodePprof } from '../../src/codecs/pprof/decode.ts';
 import { encodePprof } from '../../src/codecs/pprof/encode.ts';
 import { mergePprof } from '../../src/codecs/pprof/merge.ts';
@@ -31,7 +31,9 @@ const operations: Readonly<Record<string, Operation>> = {
         withResourceAttributes(rp, withAttribute(rp.resource.attributes, 'host.name', stringValue('node-1'))),
       ),
     ),
-  merge: (inputs) => () => encoded(mergeBatches(inputs.map((bytes) => decodeOtlp(bytes)))),
+  /** In pieces, as exporters send them. */
+  merge: (inputs) => () =>
+    encodeOtlpPieces(mergeBatches(inputs.map((bytes) => decodeOtlp(bytes))), { revision: '1.10' }),
   'pprof decode': (inputs) => () => materialize(decodePprof(input(inputs, 0))),
   'pprof encode'(inputs) {
     const batch = decodePprof(input(inputs, 0));
