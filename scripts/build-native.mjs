@@ -49,7 +49,6 @@ const ADDONS = {
       return sourcesIn(addon, join(addon, 'elf'), join(addon, 'symbols'), join(addon, 'unwind'));
     },
     tests: join(native, 'test'),
-    needsNode: (file) => basename(file) === 'addon.cc',
     optimize: '-O2',
     objects: 'obj',
     libraries: ['-lbpf', '-lelf', '-lz', '-llzma'],
@@ -58,7 +57,6 @@ const ADDONS = {
     output: 'otelcol_codecs',
     sources: () => sourcesIn(join(native, 'codecs')).filter((file) => !isTest(file)),
     tests: join(native, 'codecs'),
-    needsNode: (file) => readFileSync(file, 'utf8').includes('#include <napi.h>'),
     optimize: '-O3',
     objects: 'obj-codecs',
     // Static, so that running needs no package; hidden, so that Node's own zstd does not stand in for them.
@@ -220,7 +218,9 @@ async function buildAddon({ output, sources, optimize, objects, libraries }) {
   );
 }
 
-async function buildAndRunTests({ output, sources, tests, needsNode, optimize, libraries }, sanitize) {
+const needsNode = (file) => readFileSync(file, 'utf8').includes('#include <napi.h>');
+
+async function buildAndRunTests({ output, sources, tests, optimize, libraries }, sanitize) {
   const flags = sanitize
     ? ['-O1', '-fsanitize=address,undefined', '-fno-sanitize-recover=all', '-fno-omit-frame-pointer']
     : [optimize];

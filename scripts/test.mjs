@@ -31,6 +31,10 @@ try {
       run('node', ['scripts/build-native.mjs', '--test']);
     });
   }
+  await step('Go for the peers of the tests', () => {
+    const install = "(await import('./test/go.ts')).needGo()";
+    run('node', ['--import', 'tsx', '--input-type=module', '--eval', install]);
+  });
   const files = chosen.length > 0 ? chosen : testFiles(['src', 'web', 'test']);
   const result = spawnSync(
     process.execPath,

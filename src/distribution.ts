@@ -13,6 +13,7 @@ import { memoryLimiterProcessorFactory } from './processors/memory-limiter/facto
 import { relabelProcessorFactory } from './processors/relabel/factory.ts';
 import { resourceDetectionProcessorFactory } from './processors/resource-detection/factory.ts';
 import { resourceProcessorFactory } from './processors/resource/factory.ts';
+import { symbolizeProcessorFactory } from './processors/symbolize/factory.ts';
 import { otlpReceiverFactory } from './receivers/otlp/factory.ts';
 import { profilingReceiverFactory } from './receivers/profiling/factory.ts';
 
@@ -26,6 +27,7 @@ export const factories: Factories = {
     relabelProcessorFactory,
     resourceProcessorFactory,
     resourceDetectionProcessorFactory,
+    symbolizeProcessorFactory,
   ],
   exporters: [
     debugExporterFactory,

@@ -33,7 +33,17 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
     'relabel',
     'internal',
   ],
-  processors: ['discovery', 'codecs', 'config', 'component', 'consumer', 'pdata', 'relabel', 'internal'],
+  processors: [
+    'discovery',
+    'codecs',
+    'native',
+    'config',
+    'component',
+    'consumer',
+    'pdata',
+    'relabel',
+    'internal',
+  ],
   exporters: [
     'discovery',
     'codecs',

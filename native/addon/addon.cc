@@ -7,6 +7,7 @@
 
 #include "probe.h"
 #include "profiler.h"
+#include "symbol_file_binding.h"
 
 namespace otelprof {
 namespace {
@@ -224,6 +225,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   KeepHeapSmall();
   exports.Set("probe", Napi::Function::New(env, Probe, "probe"));
   exports.Set("Profiler", ProfilerWrap::Class(env));
+  RegisterSymbolFile(env, exports);
   return exports;
 }
 

@@ -18,7 +18,7 @@ export class NativeError extends Error {
   }
 }
 
-type DemangleMode = 'none' | 'simplified' | 'templates' | 'full';
+export type DemangleMode = 'none' | 'simplified' | 'templates' | 'full';
 
 /** What the profiler is told at construction; see native/addon/addon.cc. */
 export interface ProfilerOptions {
@@ -54,9 +54,39 @@ export interface ProbeFacts {
   readonly [name: string]: unknown;
 }
 
-export interface NativeAddon {
+/** A frame of an address; what is not known is "" or 0. */
+interface SymbolFrame {
+  readonly name: string;
+  /** The linker's name where it differs. */
+  readonly systemName: string;
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+  readonly startLine: number;
+}
+
+/** The names of one ELF file, in memory. */
+export interface SymbolFile {
+  /**
+   * The frames of each address, innermost first; none where nothing is known. `mapping`: memory start, limit and
+   * file offset as a profile tells them; addresses are ELF's or the process's, which it finds out.
+   */
+  lookup(addresses: BigUint64Array, mapping: BigUint64Array): readonly (readonly SymbolFrame[])[];
+  readonly sizeBytes: number;
+}
+
+/** What the profiler needs of the addon. */
+export interface ProfilerAddon {
   probe(): ProbeFacts;
   readonly Profiler: new (options: ProfilerOptions) => NativeProfiler;
+}
+
+export interface NativeAddon extends ProfilerAddon {
+  /**
+   * Reads and indexes a file off the event loop. Undefined where none of its build ids (GNU, Go, htlhash) is
+   * `buildId`; rejects where it cannot be read.
+   */
+  openSymbolFile(path: string, buildId: string, demangle: DemangleMode): Promise<SymbolFile | undefined>;
 }
 
 let loaded: NativeAddon | undefined;
@@ -89,5 +119,11 @@ export function loadAddon(): NativeAddon {
 }
 
 function isAddon(module: unknown): module is NativeAddon {
-  return typeof module === 'object' && module !== null && 'probe' in module && 'Profiler' in module;
+  return (
+    typeof module === 'object' &&
+    module !== null &&
+    'probe' in module &&
+    'Profiler' in module &&
+    'openSymbolFile' in module
+  );
 }

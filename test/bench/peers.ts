@@ -5,10 +5,10 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import { packageRoot } from '../../src/internal/package-root.ts';
+import { findGo } from '../go.ts';
 import { CACHE } from './payloads.ts';
 
 const SERVICE = 'opentelemetry/proto/collector/profiles/v1development/profiles_service.proto';
-const GO = [...(process.env['PATH'] ?? '').split(':').map((dir) => join(dir, 'go')), '/usr/local/go/bin/go'];
 const require = createRequire(import.meta.url);
 
 /** A program to start, or why there is none. */
@@ -57,8 +57,8 @@ export async function pprofFormatProgram(entry: string): Promise<Peer> {
 
 /** The Go peer, built with the modules that its go.sum pins; missing where there is no Go or no module. */
 export function goProgram(...args: readonly string[]): Peer {
-  const go = GO.find((path) => existsSync(path));
-  if (go === undefined) return { missing: 'not run: no Go' };
+  const go = findGo();
+  if (go === undefined) return { missing: 'not run: no Go that is new enough' };
   const binary = join(CACHE, 'go-peer');
   mkdirSync(CACHE, { recursive: true });
   try {

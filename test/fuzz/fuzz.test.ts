@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
+import { needGo } from '../go.ts';
 import { GoPdata, goTarget, startGo } from './go.ts';
 import { mutate } from './mutate.ts';
 import { Random } from '../../src/internal/testing/otlp-random.ts';
@@ -82,6 +83,7 @@ describe('fuzzing', () => {
 });
 
 describe('Go pdata', () => {
+  needGo();
   const go = startGo();
   after(() => {
     if (go instanceof GoPdata) go.close();

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { needGo } from '../go.ts';
 import { after, describe, it } from 'node:test';
 import { decodeOtlp } from '../../src/codecs/otlp/decode.ts';
 import { decodePprof } from '../../src/codecs/pprof/decode.ts';
@@ -12,16 +13,14 @@ import { batchFromFolded, profileToFolded } from '../../src/pdata/folded.ts';
 import { weightOf } from '../../src/pdata/profiles-batch.ts';
 import { capturedRequests } from './otlp-samples.ts';
 
-const GO = ['go', '/usr/local/go/bin/go'].find((go) => spawnSync(go, ['version']).status === 0);
 const folder = mkdtempSync(join(tmpdir(), 'pprof-'));
 after(() => rmSync(folder, { recursive: true }));
 
 function goPprof(file: Uint8Array, ...flags: string[]): string {
-  assert.ok(GO !== undefined, 'this test needs the go command in the path');
   const path = join(folder, 'profile.pb');
   writeFileSync(path, file);
   const env = { ...process.env, PPROF_BINARY_PATH: folder, PPROF_TMPDIR: folder };
-  return execFileSync(GO, ['tool', 'pprof', '-symbolize=none', ...flags, path], {
+  return execFileSync(needGo(), ['tool', 'pprof', '-symbolize=none', ...flags, path], {
     encoding: 'utf8',
     env,
     stdio: ['ignore', 'pipe', 'ignore'],

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { needGo } from '../go.ts';
 import { after, describe, it } from 'node:test';
 import { gunzipSync } from 'node:zlib';
 import { encodePprof, type EncodePprofOptions } from '../../src/codecs/pprof/encode.ts';
@@ -15,7 +16,6 @@ import { pprofMeaning } from '../../src/internal/testing/pprof-meaning.ts';
 import { meaningDifference } from '../../src/pdata/canonical.ts';
 import type { ProfilesBatch } from '../../src/pdata/profiles-batch.ts';
 
-const GO = ['go', '/usr/local/go/bin/go'].find((go) => spawnSync(go, ['version']).status === 0);
 const GOLDEN = join(packageRoot(), 'test', 'golden', 'pprof');
 const files = readdirSync(GOLDEN).filter((name) => name.endsWith('.pb.gz'));
 const folder = mkdtempSync(join(tmpdir(), 'golden-pprof-'));
@@ -24,11 +24,10 @@ after(() => rmSync(folder, { recursive: true }));
 const golden = (name: string): Buffer => readFileSync(join(GOLDEN, name));
 
 function goPprof(flags: readonly string[], ...inputs: readonly Uint8Array[]): string {
-  assert.ok(GO !== undefined, 'this test needs the go command in the path');
   const paths = inputs.map((_, i) => join(folder, `${i}.pb`));
   inputs.forEach((bytes, i) => writeFileSync(paths[i] ?? '', bytes));
   const env = { ...process.env, PPROF_BINARY_PATH: folder, PPROF_TMPDIR: folder };
-  return execFileSync(GO, ['tool', 'pprof', '-symbolize=none', ...flags, ...paths], {
+  return execFileSync(needGo(), ['tool', 'pprof', '-symbolize=none', ...flags, ...paths], {
     encoding: 'utf8',
     env,
     stdio: ['ignore', 'pipe', 'ignore'],

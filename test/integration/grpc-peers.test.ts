@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
-import { type ChildProcess, execFile, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -15,13 +15,11 @@ import { testServer, until } from '../../src/grpc/testing/test-server.ts';
 import type { UnaryHandler } from '../../src/grpc/server-call.ts';
 import { systemClock } from '../../src/internal/clock.ts';
 import { never } from '../../src/internal/testing/settings.ts';
+import { needGo } from '../go.ts';
 import { pythonEnv } from './python-env.ts';
 
 const run = promisify(execFile);
-const GO = ['go', '/usr/local/go/bin/go'].find((go) => spawnSync(go, ['version']).status === 0);
 /** Continuous integration has Go; elsewhere grpc-js and grpcio still speak with us. */
-const WITHOUT_GO = GO === undefined ? 'Go is not installed' : false;
-assert.ok(GO !== undefined || process.env['CI'] === undefined, 'Go is not installed');
 
 /** A program of another maker that is run as `… client ADDRESS` and `… server`. */
 interface Peer {
@@ -46,7 +44,7 @@ function goPeer(): Promise<Peer> {
   builtPeer ??= (async () => {
     const binary = join(folder, 'peer');
     const cwd = join(import.meta.dirname, 'go-grpc-peer');
-    await run(GO ?? 'go', ['build', '-o', binary, '.'], { cwd });
+    await run(needGo(), ['build', '-o', binary, '.'], { cwd });
     return { command: binary, args: [], env: process.env };
   })();
   return builtPeer;
@@ -182,7 +180,7 @@ describe('our gRPC and that of grpcio', () => {
   });
 });
 
-describe('our gRPC and that of Go', { skip: WITHOUT_GO }, () => {
+describe('our gRPC and that of Go', () => {
   it('understand each other when it is the client', async (t) => {
     await checkClient(t, await goPeer(), ['gzip', 'zstd', 'snappy']);
   });

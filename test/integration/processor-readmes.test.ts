@@ -11,6 +11,7 @@ import { k8sAttributesProcessorFactory } from '../../src/processors/k8s-attribut
 import { relabelProcessorFactory } from '../../src/processors/relabel/factory.ts';
 import { resourceProcessorFactory } from '../../src/processors/resource/factory.ts';
 import { resourceDetectionProcessorFactory } from '../../src/processors/resource-detection/factory.ts';
+import { symbolizeProcessorFactory } from '../../src/processors/symbolize/factory.ts';
 
 /** The component's configuration in the first YAML block of its README. */
 function example(type: string): unknown {
@@ -25,6 +26,7 @@ const factories = [
   relabelProcessorFactory,
   resourceProcessorFactory,
   resourceDetectionProcessorFactory,
+  symbolizeProcessorFactory,
 ];
 
 for (const factory of factories) {

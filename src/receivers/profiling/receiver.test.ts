@@ -7,7 +7,7 @@ import { RecordingConsumer } from '../../internal/testing/recording-consumer.ts'
 import { never, testHost, testSettings, type TestSettings } from '../../internal/testing/settings.ts';
 import {
   NativeError,
-  type NativeAddon,
+  type ProfilerAddon,
   type NativeProfiler,
   type ProfilerOptions,
 } from '../../native/addon.ts';
@@ -17,10 +17,10 @@ import { configSchema } from './config.ts';
 import { ProfilingReceiver } from './receiver.ts';
 
 /** An addon whose profiler gives one sample a collect; `refuse` are the modes that cannot start. */
-class FakeAddon implements NativeAddon {
+class FakeAddon implements ProfilerAddon {
   readonly made: ProfilerOptions[] = [];
   stopped = 0;
-  readonly Profiler: NativeAddon['Profiler'];
+  readonly Profiler: ProfilerAddon['Profiler'];
 
   constructor(refuse: readonly string[] = []) {
     const made = (options: ProfilerOptions): void => void this.made.push(options);
@@ -62,14 +62,14 @@ interface Bench {
 }
 
 function bench(
-  addon: NativeAddon | Error,
+  addon: ProfilerAddon | Error,
   config: Record<string, unknown> = {},
   limited: readonly Check[] = [],
 ): Bench {
   const clock = new FakeClock();
   const sink = new RecordingConsumer();
   const settings = testSettings('profiling');
-  const load = (): NativeAddon => {
+  const load = (): ProfilerAddon => {
     if (addon instanceof Error) throw addon;
     return addon;
   };

@@ -3,7 +3,7 @@ import type { Host, Receiver, Settings } from '../../component/component.ts';
 import { notices } from '../../component/notices.ts';
 import type { ProfilesConsumer } from '../../consumer/consumer.ts';
 import { type Clock, repeat, sleep, systemClock, type Timer } from '../../internal/clock.ts';
-import type { NativeAddon } from '../../native/addon.ts';
+import type { ProfilerAddon } from '../../native/addon.ts';
 import { loadAddon } from '../../native/addon.ts';
 import { type Check, limitations, remedyFor } from '../../native/doctor.ts';
 import type { Scope } from '../../pdata/profiles-batch.ts';
@@ -16,7 +16,7 @@ const FIRST_REPORT_MS = 500;
 
 export interface ProfilingDependencies {
   readonly clock?: Clock;
-  readonly load?: () => NativeAddon;
+  readonly load?: () => ProfilerAddon;
   readonly limitations?: () => readonly Check[];
 }
 
@@ -26,7 +26,7 @@ export class ProfilingReceiver implements Receiver {
   readonly #config: Config;
   readonly #next: ProfilesConsumer;
   readonly #clock: Clock;
-  readonly #load: () => NativeAddon;
+  readonly #load: () => ProfilerAddon;
   readonly #limitations: () => readonly Check[];
   readonly #stopping = new AbortController();
   #source: ProfileSource | undefined;

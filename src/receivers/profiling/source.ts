@@ -3,7 +3,7 @@ import {
   bpfObjectDir,
   loadAddon,
   NativeError,
-  type NativeAddon,
+  type ProfilerAddon,
   type NativeProfiler,
   type ProfilerOptions,
 } from '../../native/addon.ts';
@@ -50,7 +50,7 @@ export async function openSource(
   config: Config,
   scope: Scope,
   fallBack: boolean,
-  load: () => NativeAddon = loadAddon,
+  load: () => ProfilerAddon = loadAddon,
 ): Promise<OpenedSource> {
   const refused: Refusal[] = [];
   for (const mode of ['ebpf', 'perf'] as const) {
@@ -81,7 +81,12 @@ function textOf(error: Error, key: 'code' | 'syscall'): string {
   return typeof value === 'string' ? value : '';
 }
 
-function openNative(addon: NativeAddon, mode: 'ebpf' | 'perf', config: Config, scope: Scope): ProfileSource {
+function openNative(
+  addon: ProfilerAddon,
+  mode: 'ebpf' | 'perf',
+  config: Config,
+  scope: Scope,
+): ProfileSource {
   const options: ProfilerOptions = {
     mode,
     samplesPerSecond: config.samples_per_second,

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "symbols/symbols.h"
+
+namespace otelprof {
+
+/// One ELF file opened for its names alone: of another host's process, found by build id. Immutable.
+class SymbolFile {
+ public:
+  /// Reads the file and indexes its symbols. nullptr, with `error` empty, where the file is there but none of its
+  /// build ids (GNU, Go, htlhash) is `buildId`; nullptr and a reason where it cannot be read. A separate debug file
+  /// that this host has for it is used too.
+  static std::unique_ptr<SymbolFile> Open(const std::string& path, std::string_view buildId, DemangleMode mode,
+                                          std::string* error);
+
+  /// What a profile says of a mapping; all 0 where it says nothing.
+  struct Mapping {
+    uint64_t start;
+    uint64_t limit;
+    uint64_t fileOffset;
+  };
+
+  /// Replaces *out with the frames at `address`, innermost first: an ELF virtual address, or an address of the
+  /// process where the mapping does not lie where the file's segments do. False where nothing is known.
+  bool Lookup(uint64_t address, const Mapping& mapping, std::vector<ResolvedFrame>* out) const;
+
+  SymbolSource source() const { return symbols_->source(); }
+  size_t sizeBytes() const { return symbols_->sizeBytes() + segments_.size() * sizeof(Segment); }
+
+ private:
+  struct Segment {
+    uint64_t offset;
+    uint64_t fileBytes;
+    uint64_t start;
+    uint64_t limit;
+  };
+
+  std::optional<uint64_t> VirtualAddress(uint64_t address, const Mapping& mapping) const;
+
+  std::unique_ptr<FileSymbols> symbols_;
+  std::vector<Segment> segments_;
+};
+
+}  // namespace otelprof

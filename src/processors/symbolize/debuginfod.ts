@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+import { createWriteStream } from 'node:fs';
+import { mkdir, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Transform } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { request } from 'undici';
+import type { FileIdentity } from './build-id.ts';
+
+export interface DebuginfodOptions {
+  readonly urls: readonly string[];
+  readonly directory: string;
+  readonly maxCacheBytes: number;
+  readonly maxFileBytes: number;
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+  readonly onDownload: (outcome: 'downloaded' | 'not_found' | 'failed') => void;
+  readonly onError: (error: unknown) => void;
+}
+
+/** Downloads at one time: a gateway that starts meets many unknown files at once. */
+const MAX_RUNNING = 4;
+const KINDS = ['debuginfo', 'executable'] as const;
+
+/**
+ * Gets files by build id from debuginfod servers into a directory, in debuginfod's layout.
+ * Source: https://sourceware.org/elfutils/Debuginfod.html, debuginfod(8) "WEBAPI".
+ */
+export class Debuginfod {
+  readonly #options: DebuginfodOptions;
+  readonly #waiting: (() => void)[] = [];
+  #running = 0;
+
+  constructor(options: DebuginfodOptions) {
+    this.#options = options;
+  }
+
+  /** The path of the file; undefined where no server has it, or none could give it. */
+  async download({ buildId }: FileIdentity): Promise<string | undefined> {
+    await this.#turn();
+    try {
+      return await this.#ask(buildId);
+    } catch (error) {
+      this.#options.onDownload('failed');
+      if (!this.#options.signal.aborted) this.#options.onError(error);
+      return undefined;
+    } finally {
+      this.#running--;
+      this.#waiting.shift()?.();
+    }
+  }
+
+  async #turn(): Promise<void> {
+    if (this.#running >= MAX_RUNNING) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    this.#running++;
+  }
+
+  async #ask(buildId: string): Promise<string | undefined> {
+    let failure: unknown;
+    for (const kind of KINDS) {
+      for (const url of this.#options.urls) {
+        try {
+          const path = await this.#get(url, buildId, kind);
+          if (path === undefined) continue;
+          this.#options.onDownload('downloaded');
+          return path;
+        } catch (error) {
+          failure = error;
+        }
+      }
+    }
+    if (failure !== undefined) throw failure;
+    this.#options.onDownload('not_found');
+    return undefined;
+  }
+
+  async #get(url: string, buildId: string, kind: string): Promise<string | undefined> {
+    const { directory, timeoutMs, signal } = this.#options;
+    const folder = join(directory, buildId);
+    const path = join(folder, kind);
+    const known = await stat(path).catch(() => undefined);
+    if (known?.isFile() === true) {
+      // What is used stays: the age of a file is the time of its last use.
+      await utimes(path, new Date(), known.mtime);
+      return path;
+    }
+    const from = `${url.replace(/\/$/, '')}/buildid/${buildId}/${kind}`;
+    const both = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
+    const { statusCode, body } = await request(from, {
+      signal: both,
+      headersTimeout: timeoutMs,
+      bodyTimeout: timeoutMs,
+    });
+    if (statusCode !== 200) {
+      await body.dump();
+      if (statusCode === 404) return undefined;
+      throw new Error(`${from} answered ${statusCode}`);
+    }
+    await mkdir(folder, { recursive: true });
+    const unfinished = `${path}.part`;
+    try {
+      await pipeline(body, this.#limit(from), createWriteStream(unfinished), { signal: both });
+      await rename(unfinished, path);
+    } catch (error) {
+      await rm(unfinished, { force: true });
+      throw error;
+    }
+    await this.#makeRoom(buildId);
+    return path;
+  }
+
+  #limit(from: string): Transform {
+    const { maxFileBytes } = this.#options;
+    let bytes = 0;
+    return new Transform({
+      transform(chunk: Buffer, _encoding, done) {
+        bytes += chunk.length;
+        if (bytes <= maxFileBytes) done(null, chunk);
+        else done(new Error(`${from} is larger than ${maxFileBytes} bytes; raise "max_file_mib"`));
+      },
+    });
+  }
+
+  /** Removes what was not used for longest, until all files fit; the new one stays. */
+  async #makeRoom(newest: string): Promise<void> {
+    const { directory, maxCacheBytes } = this.#options;
+    const files: { path: string; bytes: number; usedMs: number }[] = [];
+    for (const buildId of await readdir(directory)) {
+      for (const kind of KINDS) {
+        const path = join(directory, buildId, kind);
+        const found = await stat(path).catch(() => undefined);
+        if (found === undefined) continue;
+        const usedMs = buildId === newest ? Number.POSITIVE_INFINITY : found.atimeMs;
+        files.push({ path, bytes: found.size, usedMs });
+      }
+    }
+    let bytes = files.reduce((sum, file) => sum + file.bytes, 0);
+    for (const file of files.sort((a, b) => a.usedMs - b.usedMs)) {
+      if (bytes <= maxCacheBytes || file.usedMs === Number.POSITIVE_INFINITY) return;
+      await rm(file.path, { force: true });
+      bytes -= file.bytes;
+    }
+  }
+}
