@@ -12,6 +12,9 @@
 namespace otelprof {
 namespace {
 
+// Each is a program of its own in the kernel.
+constexpr size_t kMaxProbes = 64;
+
 Napi::Value ToJs(Napi::Env env, const ProbeValue& value) {
   if (const auto* flag = std::get_if<bool>(&value)) return Napi::Boolean::New(env, *flag);
   if (const auto* number = std::get_if<double>(&value)) return Napi::Number::New(env, *number);
@@ -76,6 +79,19 @@ class OptionReader {
       return true;
     });
   }
+  void Read(const char* key, double* out, double low, double high) { ReadNumber(key, out, low, high); }
+  /// A list of objects; `take` reads one of them with a reader of its own.
+  template <typename F>
+  void ReadObjects(const char* key, size_t limit, F take) {
+    size_t count = 0;
+    ReadList(key, [&](const Napi::Value& item) {
+      if (!item.IsObject() || ++count > limit) return false;
+      OptionReader reader(item.As<Napi::Object>());
+      take(reader);
+      if (error_.empty()) error_ = reader.error();
+      return true;
+    });
+  }
   void Fail(const char* key, const char* wanted) {
     if (error_.empty()) error_ = std::string("option \"") + key + "\" must be " + wanted;
   }
@@ -103,8 +119,38 @@ class OptionReader {
   std::string error_;
 };
 
+void ReadSelection(OptionReader& reader, Options* out) {
+  reader.Read("minProcessAgeNs", &out->minProcessAgeNs, 0, 1e18);
+  reader.Read("mapScaleFactor", &out->mapScaleFactor, 0, 8);
+  reader.Read("kernelStacks", &out->kernelStacks);
+  reader.Read("userStacks", &out->userStacks);
+  reader.Read("pidNamespaceTranslation", &out->pidNamespaceTranslation);
+  reader.Read("offCpuProbability", &out->offCpuProbability, 0, 1);
+  reader.ReadObjects("filter", ProcessFilter::kMaxRules, [out](OptionReader& item) {
+    FilterRule rule;
+    double pid = rule.pid;
+    item.Read("include", &rule.include);
+    item.Read("pid", &pid, -1, 1 << 30);
+    rule.pid = static_cast<int>(pid);
+    item.Read("comm", &rule.comm);
+    item.Read("executable", &rule.executable);
+    item.Read("cgroup", &rule.cgroup);
+    item.Read("containerId", &rule.containerId);
+    out->filter.push_back(std::move(rule));
+  });
+  reader.ReadObjects("probes", kMaxProbes, [out](OptionReader& item) {
+    ProbeOption probe;
+    item.Read("kernel", &probe.kernel);
+    item.Read("atReturn", &probe.atReturn);
+    item.Read("target", &probe.target);
+    item.Read("symbol", &probe.symbol);
+    out->probes.push_back(std::move(probe));
+  });
+}
+
 std::string ReadOptions(Napi::Object object, Options* out) {
   OptionReader reader(object);
+  ReadSelection(reader, out);
   std::string demangle = "simplified", mode = "ebpf";
   reader.Read("samplesPerSecond", &out->samplesPerSecond, 1, 20000);
   reader.Read("sendIdleFrames", &out->sendIdleFrames);
@@ -168,6 +214,7 @@ class ProfilerWrap : public Napi::ObjectWrap<ProfilerWrap> {
     return DefineClass(env, "Profiler",
                        {InstanceMethod<&ProfilerWrap::Start>("start"),
                         InstanceMethod<&ProfilerWrap::Collect>("collect"),
+                        InstanceMethod<&ProfilerWrap::SetSampling>("setSampling"),
                         InstanceMethod<&ProfilerWrap::Stats>("stats"),
                         InstanceMethod<&ProfilerWrap::Stop>("stop")});
   }
@@ -189,6 +236,11 @@ class ProfilerWrap : public Napi::ObjectWrap<ProfilerWrap> {
   Napi::Value Start(const Napi::CallbackInfo& info) {
     const Failure failure = profiler_->Start();
     if (failure) ToError(info.Env(), failure).ThrowAsJavaScriptException();
+    return info.Env().Undefined();
+  }
+
+  Napi::Value SetSampling(const Napi::CallbackInfo& info) {
+    profiler_->SetSampling(info.Length() > 0 && info[0].ToBoolean().Value());
     return info.Env().Undefined();
   }
 

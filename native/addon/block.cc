@@ -90,6 +90,7 @@ class BlockBuilder {
 
   std::vector<uint32_t> sampleProcess_, timeStart_{0};
   std::vector<uint8_t> sampleKind_, sampleFlags_;
+  std::vector<uint32_t> sampleProbe_;
   std::vector<int32_t> sampleStack_, sampleTid_, sampleCpu_, sampleComm_;
   std::vector<uint64_t> timeNs_;
   std::vector<int64_t> timeValue_;
@@ -279,6 +280,9 @@ void BlockBuilder::AddSamples(uint64_t bootOffsetNs) {
   std::sort(events.begin(), events.end(), [](const SampleWindow::Event& a, const SampleWindow::Event& b) {
     return std::tie(a.sample, a.timeNs) < std::tie(b.sample, b.timeNs);
   });
+  const bool hasValues = std::any_of(samples.begin(), samples.end(), [](const SampleWindow::Sample& sample) {
+    return sample.kind == OP_SAMPLE_OFF_CPU;
+  });
   size_t next = 0;
   for (uint32_t i = 0; i < samples.size(); i++) {
     const auto& sample = samples[i];
@@ -289,8 +293,11 @@ void BlockBuilder::AddSamples(uint64_t bootOffsetNs) {
     sampleCpu_.push_back(static_cast<int32_t>(sample.cpu));
     sampleComm_.push_back(Text(sample.comm));
     sampleFlags_.push_back(sample.flags);
-    for (; next < events.size() && events[next].sample == i; next++)
+    sampleProbe_.push_back(sample.probe);
+    for (; next < events.size() && events[next].sample == i; next++) {
       timeNs_.push_back(events[next].timeNs + bootOffsetNs);
+      if (hasValues) timeValue_.push_back(static_cast<int64_t>(events[next].value));
+    }
     timeStart_.push_back(static_cast<uint32_t>(timeNs_.size()));
   }
 }
@@ -338,6 +345,7 @@ std::vector<uint8_t> BlockBuilder::Finish(uint64_t endUnixNs) {
   block.Add(S::SampleTimeStart, timeStart_);
   block.Add(S::TimeNs, timeNs_);
   block.Add(S::TimeValue, timeValue_);
+  block.Add(S::SampleProbe, sampleProbe_);
   return block.Finish(window_.startUnixNs(), endUnixNs);
 }
 

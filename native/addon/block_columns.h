@@ -52,6 +52,7 @@ enum class BlockSection : uint32_t {
   SampleTimeStart = 67,
   TimeNs = 68,
   TimeValue = 69,
+  SampleProbe = 70,
 };
 
 /// Puts columns behind one another. The columns must stay as they are until Finish.

@@ -7,6 +7,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include <algorithm>
@@ -18,6 +19,7 @@
 
 #include "bpf_syscall.h"
 #include "proc_fs.h"
+#include "process_filter.h"
 
 namespace otelprof {
 namespace {
@@ -32,6 +34,11 @@ constexpr uint64_t kRingMilliseconds = 1000;
 constexpr size_t kMinProcesses = 4096;
 constexpr size_t kMaxProcesses = 65536;
 constexpr uint32_t kMappingsPerProcess = 16;
+// PID_MAX_LIMIT, and 640 MiB of mappings: what a scale of 8 may ask for on the largest hosts.
+constexpr uint32_t kMaxPids = 1u << 22;
+constexpr uint32_t kMaxMappings = 1u << 24;
+// Context switches come in bursts that no rate bounds.
+constexpr uint32_t kOffCpuRingBytes = 4u << 20;
 // task_struct.stack spans this on x86_64 without KASAN; used only where bpf_task_pt_regs is unknown.
 constexpr uint32_t kKernelStackBytes = 16384;
 
@@ -121,22 +128,41 @@ std::unique_ptr<BpfSession> BpfSession::Load(const Options& options, SampleSink 
     return nullptr;
   }
   if ((*failure = self->MapArrays())) return nullptr;
+  if ((*failure = self->FillCommRules(options))) return nullptr;
   return self;
 }
 
 Failure BpfSession::Configure(const Options& options) {
   const size_t cpus = options.pinCpuIds.empty() ? OnlineCpus().size() : options.pinCpuIds.size();
   ringBytes_ = RingBytesFor(cpus, options.samplesPerSecond);
+  if (options.offCpuProbability > 0) ringBytes_ = std::max(ringBytes_, kOffCpuRingBytes);
   taskPtRegs_ = BpfHasTaskPtRegs();
   const size_t running = ListProcesses().size();
-  const uint32_t processes =
-      std::bit_ceil(static_cast<uint32_t>(std::clamp<size_t>(running * 4, kMinProcesses, kMaxProcesses)));
+  // The scale doubles what grows with the host, up to what a kernel can number.
+  const uint32_t scale = options.mapScaleFactor;
+  const uint32_t processes = std::min(
+      std::bit_ceil(static_cast<uint32_t>(std::clamp<size_t>(running * 4, kMinProcesses, kMaxProcesses))) << scale,
+      kMaxPids);
+  const ProcessFilter filter(options.filter);
 
-  op_config config{};
+  op_config& config = config_;
   config.send_idle = options.sendIdleFrames;
   config.have_task_pt_regs = taskPtRegs_;
   config.ring_bytes = ringBytes_;
   config.kernel_stack_bytes = kKernelStackBytes;
+  config.no_kernel_stacks = !options.kernelStacks;
+  config.no_user_stacks = !options.userStacks;
+  config.min_age_ns = options.minProcessAgeNs;
+  config.filter_include = filter.include();
+  config.filter_exclude = filter.exclude();
+  config.filter_any_comm = filter.anyComm();
+  config.filter_comm = (filter.include() | filter.exclude()) != filter.anyComm();
+  if (options.pidNamespaceTranslation) {
+    struct stat own{};
+    if (stat("/proc/self/ns/pid", &own) != 0)
+      return SystemFailure(errno, "stat", "pid_namespace_translation: cannot read \"/proc/self/ns/pid\"");
+    config.pid_namespace = static_cast<uint32_t>(own.st_ino);
+  }
   bpf_map* map = nullptr;
   bpf_object__for_each_map(map, object_.get()) {
     const std::string_view name = bpf_map__name(map);
@@ -144,14 +170,30 @@ Failure BpfSession::Configure(const Options& options) {
     if (EndsWith(name, ".rodata")) error = bpf_map__set_initial_value(map, &config, sizeof(config));
     if (name == "samples") error = bpf_map__set_max_entries(map, ringBytes_);
     if (name == "processes") error = bpf_map__set_max_entries(map, processes);
-    if (name == "mappings") error = bpf_map__set_max_entries(map, processes * kMappingsPerProcess);
+    if (name == "mappings") error = bpf_map__set_max_entries(map, std::min(processes * kMappingsPerProcess, kMaxMappings));
+    if (name == "tables") error = bpf_map__set_max_entries(map, bpf_map__max_entries(map) << scale);
     if (error) return SystemFailure(-error, "bpf", "cannot configure the eBPF map " + std::string(name));
   }
   return {};
 }
 
+int BpfSession::MapFd(const char* name) const { return bpf_object__find_map_fd_by_name(object_.get(), name); }
+
+Failure BpfSession::FillCommRules(const Options& options) {
+  const ProcessFilter filter(options.filter);
+  for (const auto& rule : filter.rules()) {
+    if (rule.comm.empty()) continue;
+    char comm[OP_COMM_LEN] = {};
+    rule.comm.copy(comm, sizeof(comm) - 1);
+    const uint64_t bits = filter.RulesOfComm(rule.comm);
+    if (const int error = BpfMapUpdate(MapFd("comm_rules"), comm, &bits); error < 0)
+      return SystemFailure(-error, "bpf", "filter: cannot write the comm \"" + rule.comm + "\"");
+  }
+  return {};
+}
+
 Failure BpfSession::MapArrays() {
-  const auto mapFd = [this](const char* name) { return bpf_object__find_map_fd_by_name(object_.get(), name); };
+  const auto mapFd = [this](const char* name) { return MapFd(name); };
   samplesFd_ = mapFd("samples");
   processesFd_ = mapFd("processes");
   tablesFd_ = mapFd("tables");
@@ -203,7 +245,15 @@ Failure BpfSession::Attach(std::span<const uint32_t> cpus, uint32_t samplesPerSe
   return events_.empty() ? SystemFailure(ENODEV, "perf_event_open", "no CPU to sample") : Failure{};
 }
 
-void BpfSession::Detach() { events_.clear(); }
+void BpfSession::SetSampling(bool on) {
+  const std::lock_guard lock(eventsMutex_);
+  for (const auto& event : events_) ioctl(event.get(), on ? PERF_EVENT_IOC_ENABLE : PERF_EVENT_IOC_DISABLE, 0);
+}
+
+void BpfSession::Detach() {
+  const std::lock_guard lock(eventsMutex_);
+  events_.clear();
+}
 
 void BpfSession::Drain() { ring_buffer__consume(ring_.get()); }
 

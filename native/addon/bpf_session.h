@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <string>
 #include <utility>
@@ -35,7 +36,14 @@ class BpfSession {
 
   /// One cpu-clock event per CPU, with the program on it.
   Failure Attach(std::span<const uint32_t> cpus, uint32_t samplesPerSecond);
+  /// Stops or goes on with sampling on the CPU, for the windows of probabilistic profiling. Any thread.
+  void SetSampling(bool on);
   void Detach();
+
+  /// What the programs were told, for objects that run beside this one.
+  const op_config& config() const { return config_; }
+  /// A map by name, or -1.
+  int MapFd(const char* name) const;
 
   int sampleFd() const { return samplesFd_; }
   /// Hands every waiting record to the sink.
@@ -59,6 +67,7 @@ class BpfSession {
   BpfSession() = default;
   Failure Configure(const Options& options);
   Failure MapArrays();
+  Failure FillCommRules(const Options& options);
 
   struct ObjectCloser {
     void operator()(bpf_object* object) const;
@@ -70,7 +79,9 @@ class BpfSession {
   SampleSink sink_;
   std::unique_ptr<bpf_object, ObjectCloser> object_;
   std::unique_ptr<ring_buffer, RingCloser> ring_;
+  std::mutex eventsMutex_;
   std::vector<UniqueFd> events_;
+  op_config config_{};
   op_mapping* mappings_ = nullptr;
   size_t mappingCount_ = 0;
   size_t mappingBytes_ = 0;

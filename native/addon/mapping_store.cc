@@ -39,9 +39,10 @@ std::shared_ptr<MappingStore::Range> MappingStore::Store(std::span<const op_mapp
   return nullptr;
 }
 
-int MappingStore::Assign(int pid, const Range* range) {
+int MappingStore::Assign(int pid, const Range* range, uint64_t filterRules) {
   op_process process{};
   process.tgid = static_cast<uint32_t>(pid);
+  process.rules = filterRules;
   if (range) {
     process.first = range->first();
     process.count = range->count();

@@ -40,7 +40,7 @@ class MappingStore {
   /// nullptr when the array is full (counted) or `mappings` is empty.
   std::shared_ptr<Range> Store(std::span<const op_mapping> mappings);
   /// Makes `range` (or "known, nothing readable") the table of a process. 0 or a negative errno.
-  int Assign(int pid, const Range* range);
+  int Assign(int pid, const Range* range, uint64_t filterRules);
   void Forget(int pid);
   /// Gives rested ranges back. `nowNs` on any steady clock.
   void Settle(uint64_t nowNs);

@@ -9,6 +9,24 @@
 
 namespace otelprof {
 
+/// One rule of `filter`: every field that is set must hold. Patterns know `*` and `?`.
+struct FilterRule {
+  bool include = false;
+  int pid = -1;            // -1: any
+  std::string comm;        // of the thread, exact
+  std::string executable;  // pattern of the path if it has a slash, else of its last part
+  std::string cgroup;      // pattern of the path below the hierarchy
+  std::string containerId; // pattern
+};
+
+/// One function whose calls, or returns, are events.
+struct ProbeOption {
+  bool kernel = false;
+  bool atReturn = false;
+  std::string target;  // path of the binary; unused in the kernel
+  std::string symbol;
+};
+
 enum class ProfilerMode : uint8_t { Ebpf, Perf };
 
 /// What the `Profiler` constructor takes, checked.
@@ -22,6 +40,14 @@ struct Options {
   std::vector<std::string> includeEnvVars;
   std::vector<uint32_t> pinCpuIds;
   std::string bpfObjectDir;
+  uint64_t minProcessAgeNs = 0;
+  uint32_t mapScaleFactor = 0;
+  bool kernelStacks = true;
+  bool userStacks = true;
+  bool pidNamespaceTranslation = false;
+  double offCpuProbability = 0;
+  std::vector<FilterRule> filter;  // at most 64
+  std::vector<ProbeOption> probes;
   DemangleMode demangle = DemangleMode::Simplified;
   ProfilerMode mode = ProfilerMode::Ebpf;
 };

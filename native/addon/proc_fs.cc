@@ -161,6 +161,23 @@ std::string ContainerIdFromCgroup(const std::string& text) {
   return std::string(unified.empty() ? other : unified);
 }
 
+std::string PathOfCgroup(std::string_view text) {
+  std::string_view longest;
+  while (!text.empty()) {
+    const size_t end = std::min(text.find('\n'), text.size());
+    const std::string_view line = text.substr(0, end);
+    text.remove_prefix(std::min(end + 1, text.size()));
+    // hierarchy:controllers:path
+    const size_t first = line.find(':');
+    const size_t second = first == line.npos ? line.npos : line.find(':', first + 1);
+    if (second == line.npos) continue;
+    const std::string_view path = line.substr(second + 1);
+    if (line.starts_with("0::") && path.size() > 1) return std::string(path);
+    if (path.size() > longest.size()) longest = path;
+  }
+  return std::string(longest);
+}
+
 std::vector<std::pair<std::string, std::string>> ReadEnvironment(int pid, const std::vector<std::string>& names) {
   std::vector<std::pair<std::string, std::string>> out;
   if (names.empty()) return out;

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -43,6 +44,10 @@ std::vector<int> ListProcesses();
 /// digits (docker, containerd, cri-o, podman; with prefix "libpod-", suffix ".scope" and the like) and
 /// the 32-hex-digits-dash-number form of ECS. "" if none.
 std::string ContainerIdFromCgroup(const std::string& text);
+
+/// Path in the text of /proc/PID/cgroup: that of the unified hierarchy, or where that is only "/" (hosts with
+/// both versions) the longest of the others.
+std::string PathOfCgroup(std::string_view text);
 
 /// Values of the named variables in /proc/PID/environ, in the order of `names`.
 std::vector<std::pair<std::string, std::string>> ReadEnvironment(int pid, const std::vector<std::string>& names);

@@ -33,7 +33,9 @@ std::shared_ptr<ProcessInfo> ReadProcessInfo(int pid, const std::vector<std::str
     info->name = ReadSmallFile(proc + "/comm", 64);
     if (info->name.ends_with('\n')) info->name.pop_back();
   }
-  info->containerId = ContainerIdFromCgroup(ReadSmallFile(proc + "/cgroup", 64u << 10));
+  const std::string cgroup = ReadSmallFile(proc + "/cgroup", 64u << 10);
+  info->containerId = ContainerIdFromCgroup(cgroup);
+  info->cgroup = PathOfCgroup(cgroup);
   info->environment = ReadEnvironment(pid, environmentNames);
   return info;
 }
@@ -46,6 +48,7 @@ std::shared_ptr<ProcessInfo> ForkedProcessInfo(const ProcessInfo& parent, int pi
   info->path = parent.path;
   info->name = parent.name;
   info->containerId = parent.containerId;
+  info->cgroup = parent.cgroup;
   info->environment = parent.environment;
   return info;
 }

@@ -21,6 +21,8 @@ struct ProcessInfo {
   std::string path;
   std::string name;
   std::string containerId;
+  std::string cgroup;  // path below the hierarchy
+  uint64_t filterRules = 0;  // see ProcessFilter
   std::vector<std::pair<std::string, std::string>> environment;
 
   /// Names of generated code; opened by the worker at the first such frame.

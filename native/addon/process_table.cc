@@ -18,10 +18,20 @@ constexpr size_t kMaxProgramsKept = 4;
 void ProcessTable::Prime() {
   for (const int pid : ListProcesses()) {
     auto [it, isNew] = processes_.try_emplace(pid);
-    if (isNew) it->second.programs.push_back({0, ReadProcessInfo(pid, environmentNames_, "")});
+    if (isNew) it->second.programs.push_back({0, ReadInfo(pid, "")});
     Sync(pid, it->second);
   }
   Flush();
+}
+
+std::shared_ptr<const ProcessInfo> ProcessTable::ReadInfo(int pid, const std::string& fallbackName) const {
+  auto info = ReadProcessInfo(pid, environmentNames_, fallbackName);
+  info->filterRules = filter_->RulesOf(*info);
+  return info;
+}
+
+uint64_t ProcessTable::RulesOf(const Process& process) {
+  return process.programs.empty() ? 0 : process.programs.back().info->filterRules;
 }
 
 ProcessTable::Process& ProcessTable::Obtain(int pid, uint64_t timeNs, const std::string& comm) {
@@ -29,7 +39,7 @@ ProcessTable::Process& ProcessTable::Obtain(int pid, uint64_t timeNs, const std:
   Process& process = it->second;
   if (!isNew && process.exitedNs && timeNs > process.exitedNs + kReapAfterNs) process = {};  // pid was reused
   if (process.programs.empty()) {
-    process.programs.push_back({0, ReadProcessInfo(pid, environmentNames_, comm)});
+    process.programs.push_back({0, ReadInfo(pid, comm)});
     Sync(pid, process);
   }
   return process;
@@ -136,7 +146,7 @@ void ProcessTable::ApplyExec(const SidebandEvent& event) {
   if (!store_) comms_[event.tid] = event.text;
   Process& process = processes_[event.pid];
   if (process.programs.size() >= kMaxProgramsKept) process.programs.erase(process.programs.begin());
-  process.programs.push_back({event.timeNs, ReadProcessInfo(event.pid, environmentNames_, event.text)});
+  process.programs.push_back({event.timeNs, ReadInfo(event.pid, event.text)});
   process.mappings.clear();
   process.exitedNs = 0;
   process.syncGapNs = 0;
@@ -153,15 +163,17 @@ void ProcessTable::ApplyFork(const SidebandEvent& event) {
     return;
   }
   Process child;
-  if (!parent->second.programs.empty())
-    child.programs.push_back(
-        {0, ForkedProcessInfo(*parent->second.programs.back().info, event.pid, event.timeNs)});
+  if (!parent->second.programs.empty()) {
+    auto info = ForkedProcessInfo(*parent->second.programs.back().info, event.pid, event.timeNs);
+    info->filterRules = filter_->RulesOf(*info);
+    child.programs.push_back({0, std::move(info)});
+  }
   child.mappings = parent->second.mappings;
   // The range can be shared as long as it says what the parent's mappings say.
   if (!dirty_.contains(event.parentPid)) child.range = parent->second.range;
   Process& process = processes_[event.pid] = std::move(child);
   if (store_ && process.range)
-    store_->Assign(event.pid, process.range.get());
+    store_->Assign(event.pid, process.range.get(), RulesOf(process));
   else
     dirty_.insert(event.pid);
 }
@@ -204,7 +216,7 @@ void ProcessTable::Publish(int pid, Process& process) {
     rows.push_back({mapping.start, mapping.end, mapping.bias, mapping.file ? mapping.file->id() : 0, 0});
   }
   auto range = store_->Store(rows);
-  store_->Assign(pid, range.get());
+  store_->Assign(pid, range.get(), RulesOf(process));
   process.range = std::move(range);
 }
 

@@ -10,6 +10,7 @@
 
 #include "file_table.h"
 #include "mapping_store.h"
+#include "process_filter.h"
 #include "process_info.h"
 #include "sideband.h"
 
@@ -38,8 +39,9 @@ class ProcessTable {
   };
 
   /// `store` may be nullptr (no kernel program).
-  ProcessTable(FileTable* files, MappingStore* store, std::vector<std::string> environmentNames)
-      : files_(files), store_(store), environmentNames_(std::move(environmentNames)) {}
+  ProcessTable(FileTable* files, MappingStore* store, const ProcessFilter* filter,
+               std::vector<std::string> environmentNames)
+      : files_(files), store_(store), filter_(filter), environmentNames_(std::move(environmentNames)) {}
 
   /// Reads every process in /proc.
   void Prime();
@@ -75,6 +77,8 @@ class ProcessTable {
     uint64_t syncGapNs = 0;
   };
 
+  std::shared_ptr<const ProcessInfo> ReadInfo(int pid, const std::string& fallbackName) const;
+  static uint64_t RulesOf(const Process& process);
   Process& Obtain(int pid, uint64_t timeNs, const std::string& comm);
   void Sync(int pid, Process& process);
   void ApplyMmap(const SidebandEvent& event);
@@ -87,6 +91,7 @@ class ProcessTable {
 
   FileTable* files_;
   MappingStore* store_;
+  const ProcessFilter* filter_;
   std::vector<std::string> environmentNames_;
   std::unordered_map<int, Process> processes_;
   std::unordered_set<int> dirty_;

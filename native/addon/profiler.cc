@@ -21,6 +21,9 @@ constexpr uint64_t kForgetIdleNs = 60'000'000'000;
 // After a wake-up further events gather for this long: bounds wake-ups to about a thousand a second.
 constexpr long kGatherNs = 500'000;
 constexpr std::chrono::milliseconds kNamesLimit{3000};
+// Threads that wait, with their stacks: 16 B a frame.
+constexpr size_t kOffCpuThreads = 8192;
+constexpr size_t kOffCpuFrames = 512u << 10;
 
 uint64_t UnixNs() {
   timespec now{};
@@ -41,7 +44,10 @@ Failure CheckKernelVersion() {
 
 }  // namespace
 
-Profiler::Profiler(Options options) : options_(std::move(options)) {}
+Profiler::Profiler(Options options)
+    : options_(std::move(options)),
+      filter_(options_.filter),
+      offCpu_(kOffCpuThreads << options_.mapScaleFactor, kOffCpuFrames << options_.mapScaleFactor) {}
 
 Profiler::~Profiler() { Stop(); }
 
@@ -50,11 +56,11 @@ Failure Profiler::Start() {
   wakeFd_ = UniqueFd(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!wakeFd_) return SystemFailure(errno, "eventfd", "cannot start the profiler");
   if (const Failure failure = options_.mode == ProfilerMode::Ebpf ? StartEbpf() : StartPerf()) return failure;
-  worker_ = std::make_unique<TableWorker>(session_.get(), options_.maxTableBytes, options_.demangle);
+  worker_ = std::make_unique<TableWorker>(session_.get(), options_.maxTableBytes << options_.mapScaleFactor, options_.demangle);
   if (session_) store_ = std::make_unique<MappingStore>(session_.get());
   files_ = std::make_unique<FileTable>(
       [this](const std::shared_ptr<ProfiledFile>& file) { worker_->QueueTable(file); });
-  processes_ = std::make_unique<ProcessTable>(files_.get(), store_.get(), options_.includeEnvVars);
+  processes_ = std::make_unique<ProcessTable>(files_.get(), store_.get(), &filter_, options_.includeEnvVars);
   window_ = std::make_unique<SampleWindow>(UnixNs());
   running_ = true;
   thread_ = std::thread([this] { Run(); });
@@ -71,7 +77,28 @@ Failure Profiler::StartEbpf() {
   const auto online = OnlineCpus();
   sideband_ = Sideband::Open(online, &failure);
   if (!sideband_) return failure;
+  if ((failure = StartFeatures())) return failure;
   return session_->Attach(options_.pinCpuIds.empty() ? online : options_.pinCpuIds, options_.samplesPerSecond);
+}
+
+Failure Profiler::StartFeatures() {
+  Failure failure;
+  if (options_.offCpuProbability > 0) {
+    features_.push_back(BpfFeature::OpenOffCpu(*session_, options_, &failure));
+    if (failure) return failure;
+    switchSymbols_ = std::make_unique<KernelSymbols>();
+    if (!switchSymbols_->Load()) switchSymbols_.reset();  // then the tracepoint's own frames stay
+  }
+  for (uint32_t i = 0; i < options_.probes.size(); i++) {
+    features_.push_back(BpfFeature::OpenProbe(*session_, options_, options_.probes[i], i, &failure));
+    if (failure) return failure;
+  }
+  return {};
+}
+
+void Profiler::SetSampling(bool on) {
+  const std::lock_guard lock(resourcesMutex_);
+  if (session_) session_->SetSampling(on);
 }
 
 Failure Profiler::StartPerf() {
@@ -101,6 +128,7 @@ void Profiler::Stop() {
   store_.reset();
   perf_.reset();
   sideband_.reset();
+  features_.clear();
   session_.reset();
 }
 
@@ -137,12 +165,15 @@ void Profiler::Run() {
     }
     stopping = stopping_;
     if (stopping && session_) session_->Detach();
+    if (stopping)
+      for (const auto& feature : features_) feature->Detach();
     if (stopping && perf_) perf_->Close();
     const bool wanted = IsWanted();
     DrainEvents();
     now = BootTimeNs();
     if (drainNow || stopping || wanted || now >= nextDrainNs) {
       DrainSamples();
+      if (stopping) offCpu_.Abandon();
       nextDrainNs = now + kDrainNs;
       Maintain(now);
     }
@@ -200,6 +231,7 @@ void Profiler::DrainSamples() {
 
 void Profiler::UseFile(const std::shared_ptr<ProfiledFile>& file, uint64_t timeNs) {
   file->lastUsedNs = timeNs;
+  stackFiles_.push_back(file);
   window_->KeepFile(file);
   if (file->tableState == TableState::Evicted && timeNs > file->reloadAfterNs) worker_->QueueTable(file);
   if (file->symbolState == 0) worker_->QueueSymbols(file);
@@ -248,14 +280,76 @@ void Profiler::OnRecord(std::span<const uint8_t> record) {
     droppedMalformed_++;
     return;
   }
+  if (head.kind == OP_SAMPLE_OFF_CPU_END) return OnOffCpuEnd(head);
   const int pid = static_cast<int>(head.tgid);
   head.comm[OP_COMM_LEN - 1] = '\0';
   if (head.flags & (OP_SAMPLE_UNKNOWN_PROCESS | OP_SAMPLE_UNKNOWN_MAPPING)) processes_->NoteUnknown(pid, head.time_ns);
   const auto info = processes_->InfoAt(pid, head.time_ns, head.comm);
+  if (!KeepsSample(head, *info)) return;
+  ReadStack(head, record.data() + sizeof(head), info);
 
+  SampleWindow::Sample sample{};
+  sample.tid = head.tid;
+  sample.cpu = head.cpu;
+  sample.kind = head.kind;
+  sample.flags = static_cast<uint8_t>((head.flags & OP_SAMPLE_TRUNCATED ? 1 : 0) |
+                                      (head.flags & OP_SAMPLE_ERROR ? 2 : 0));
+  if (head.kind == OP_SAMPLE_PROBE) sample.probe = static_cast<uint16_t>(head.value);
+  // What follows the terminator is whatever the task had there before.
+  std::memcpy(sample.comm, head.comm, strnlen(head.comm, OP_COMM_LEN - 1));
+  if (head.kind == OP_SAMPLE_OFF_CPU) {
+    offCpu_.Left({head.tid, head.value}, {sample, info, stack_, stackFiles_, head.time_ns});
+    return;
+  }
+  sample.process = window_->ProcessIndex(info);
+  if (!window_->Add(sample, stack_, head.time_ns, 0)) droppedWindowFull_++;
+}
+
+/// How many frames the tracepoint and its program put above the scheduler: the same for every switch.
+size_t Profiler::TracepointFrames(const op_sample& head, const uint8_t* kernel) {
+  if (head.kind != OP_SAMPLE_OFF_CPU) return 0;
+  if (!switchSymbols_) return switchFrames_;
+  for (uint32_t i = 0; i < head.kernel_count; i++) {
+    uint64_t address;
+    std::memcpy(&address, kernel + i * sizeof(address), sizeof(address));
+    std::string_view name, module;
+    if (!switchSymbols_->Lookup(address - 1, &name, &module, nullptr) || name != "__schedule") continue;
+    switchFrames_ = i;
+    switchSymbols_.reset();
+    break;
+  }
+  return switchFrames_;
+}
+
+void Profiler::OnOffCpuEnd(const op_sample& head) {
+  auto away = offCpu_.CameBack({head.tid, head.value});
+  if (!away) return;
+  for (const auto& file : away->files) UseFile(file, head.time_ns);
+  auto& sample = away->sample;
+  sample.process = window_->ProcessIndex(away->process);
+  const uint64_t timeNs = head.time_ns;
+  if (!window_->Add(sample, away->stack, timeNs, timeNs - std::min(timeNs, away->sinceNs))) droppedWindowFull_++;
+}
+
+/// What the kernel program could not decide: processes it did not know, and sampling without it.
+bool Profiler::KeepsSample(const op_sample& head, const ProcessInfo& process) {
+  const uint64_t timeNs = head.time_ns;
+  if (perf_ && timeNs < process.startNs + options_.minProcessAgeNs) {
+    filteredAge_++;
+    return false;
+  }
+  if (filter_.empty() || filter_.Keeps(process.filterRules, head.comm)) return true;
+  filteredRule_++;
+  return false;
+}
+
+void Profiler::ReadStack(const op_sample& head, const uint8_t* frames, const std::shared_ptr<const ProcessInfo>& info) {
   stack_.clear();
-  const uint8_t* at = record.data() + sizeof(head) + userBytes;
+  stackFiles_.clear();
+  const uint8_t* at = frames + size_t{head.user_count} * sizeof(op_frame);
+  const size_t skipped = TracepointFrames(head, at);
   for (uint32_t i = 0; i < head.kernel_count; i++, at += sizeof(uint64_t)) {
+    if (i < skipped) continue;
     op_frame frame{};
     std::memcpy(&frame.addr, at, sizeof(frame.addr));
     if (frame.addr == 0) break;
@@ -263,11 +357,11 @@ void Profiler::OnRecord(std::span<const uint8_t> record) {
     frame.flags = i ? OP_FRAME_RETURN_ADDRESS : 0;
     stack_.push_back(frame);
   }
-  at = record.data() + sizeof(head);
+  at = frames;
   for (uint32_t i = 0; i < head.user_count; i++, at += sizeof(op_frame)) {
     op_frame frame;
     std::memcpy(&frame, at, sizeof(frame));
-    AddUserFrame(frame, pid, head.time_ns, info);
+    AddUserFrame(frame, static_cast<int>(head.tgid), head.time_ns, info);
   }
   if (head.error && options_.sendErrorFrames) {
     op_frame frame{};
@@ -275,17 +369,6 @@ void Profiler::OnRecord(std::span<const uint8_t> record) {
     frame.kind = OP_FRAME_ERROR;
     stack_.push_back(frame);
   }
-
-  SampleWindow::Sample sample{};
-  sample.process = window_->ProcessIndex(info);
-  sample.tid = head.tid;
-  sample.cpu = head.cpu;
-  sample.kind = head.kind;
-  sample.flags = static_cast<uint8_t>((head.flags & OP_SAMPLE_TRUNCATED ? 1 : 0) |
-                                      (head.flags & OP_SAMPLE_ERROR ? 2 : 0));
-  // What follows the terminator is whatever the task had there before.
-  strncpy(sample.comm, head.comm, OP_COMM_LEN - 1);
-  if (!window_->Add(sample, stack_, head.time_ns, head.value)) droppedWindowFull_++;
 }
 
 std::vector<uint8_t> Profiler::Collect() {
@@ -319,6 +402,12 @@ void Profiler::TakeSnapshot() {
   }
   snapshot_.droppedWindowFull = droppedWindowFull_;
   snapshot_.droppedMalformed = droppedMalformed_;
+  snapshot_.filteredRule = filteredRule_;
+  snapshot_.filteredAge = filteredAge_;
+  snapshot_.offCpuAway = offCpu_.size();
+  snapshot_.offCpuEvicted = offCpu_.evicted();
+  snapshot_.offCpuReplaced = offCpu_.replaced();
+  snapshot_.offCpuAbandoned = offCpu_.abandoned();
 }
 
 Profiler::NamedCounters Profiler::ReadStats() const {
@@ -329,7 +418,12 @@ Profiler::NamedCounters Profiler::ReadStats() const {
 Profiler::NamedCounters Profiler::CountAll() const {
   NamedCounters out;
   const auto add = [&](const char* name, uint64_t value) { out.emplace_back(name, static_cast<double>(value)); };
-  const Counters counters = perf_ ? perf_->ReadCounters() : session_->ReadCounters();
+  Counters counters = perf_ ? perf_->ReadCounters() : session_->ReadCounters();
+  {
+    const std::lock_guard lock(mutex_);
+    counters[OP_COUNT_FILTERED_RULE] += snapshot_.filteredRule;
+    counters[OP_COUNT_FILTERED_AGE] += snapshot_.filteredAge;
+  }
 #define X(id, name) add(name, counters[OP_COUNT_##id]);
   OP_COUNTERS(X)
 #undef X
@@ -337,6 +431,13 @@ Profiler::NamedCounters Profiler::CountAll() const {
   if (session_ && session_->RunTime(&ns, &runs)) {
     add("bpf_run_time_ns", ns);
     add("bpf_runs", runs);
+  }
+  uint64_t featureBytes = 0;
+  for (size_t i = 0; i < features_.size(); i++) {
+    featureBytes += features_[i]->mapBytes();
+    if (i > 0 || options_.offCpuProbability <= 0 || !features_[i]->RunTime(&ns, &runs)) continue;
+    add("off_cpu_bpf_run_time_ns", ns);
+    add("off_cpu_bpf_runs", runs);
   }
   const auto& tables = worker_->stats();
   add("tables_loaded", tables.tablesLoaded);
@@ -347,7 +448,7 @@ Profiler::NamedCounters Profiler::CountAll() const {
   add("symbol_files", tables.symbolFiles);
   add("symbol_bytes", tables.symbolBytes);
   add("worker_queue", worker_->queued());
-  add("map_bytes", (session_ ? session_->mapBytes() : 0) + tables.tableBytes);
+  add("map_bytes", (session_ ? session_->mapBytes() : 0) + featureBytes + tables.tableBytes);
   add("cpu_ns_tables_thread", worker_->cpuNs());
   add("cpu_ns_drain_thread", ThreadCpuNs(thread_));
   const std::lock_guard lock(mutex_);
@@ -367,6 +468,10 @@ Profiler::NamedCounters Profiler::CountAll() const {
   add("mappings_over_limit", snapshot_.tracking.mappingsOverLimit);
   add("drop_window_full", snapshot_.droppedWindowFull);
   add("drop_malformed_record", snapshot_.droppedMalformed);
+  add("off_cpu_away", snapshot_.offCpuAway);
+  add("drop_off_cpu_evicted", snapshot_.offCpuEvicted);
+  add("drop_off_cpu_end_lost", snapshot_.offCpuReplaced);
+  add("drop_off_cpu_unfinished", snapshot_.offCpuAbandoned);
   return out;
 }
 

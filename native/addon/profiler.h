@@ -12,11 +12,14 @@
 #include <vector>
 
 #include "block.h"
+#include "bpf_feature.h"
 #include "bpf_session.h"
 #include "file_table.h"
 #include "mapping_store.h"
+#include "off_cpu.h"
 #include "options.h"
 #include "perf_session.h"
+#include "process_filter.h"
 #include "process_table.h"
 #include "sample_window.h"
 #include "sideband.h"
@@ -36,6 +39,8 @@ class Profiler {
   Profiler& operator=(const Profiler&) = delete;
 
   Failure Start();
+  /// Windows of probabilistic profiling: on-CPU samples of the host are taken or not. No-op without eBPF.
+  void SetSampling(bool on);
   std::vector<uint8_t> Collect();
   void Stop();
   /// After Stop: the last values.
@@ -54,10 +59,17 @@ class Profiler {
     uint64_t processUpdateErrors = 0;
     uint64_t droppedWindowFull = 0;
     uint64_t droppedMalformed = 0;
+    uint64_t filteredRule = 0;
+    uint64_t filteredAge = 0;
+    uint64_t offCpuAway = 0;
+    uint64_t offCpuEvicted = 0;
+    uint64_t offCpuReplaced = 0;
+    uint64_t offCpuAbandoned = 0;
   };
 
   Failure StartEbpf();
   Failure StartPerf();
+  Failure StartFeatures();
   void Run();
   void WatchAll(int poll) const;
   void Maintain(uint64_t nowNs);
@@ -66,6 +78,10 @@ class Profiler {
   bool IsWanted() const;
   void HandOver(bool stopping);
   void OnRecord(std::span<const uint8_t> record);
+  size_t TracepointFrames(const op_sample& head, const uint8_t* kernel);
+  void OnOffCpuEnd(const op_sample& head);
+  bool KeepsSample(const op_sample& head, const ProcessInfo& process);
+  void ReadStack(const op_sample& head, const uint8_t* frames, const std::shared_ptr<const ProcessInfo>& info);
   void AddUserFrame(op_frame frame, int pid, uint64_t timeNs, const std::shared_ptr<const ProcessInfo>& info);
   void UseFile(const std::shared_ptr<ProfiledFile>& file, uint64_t timeNs);
   void TakeSnapshot();
@@ -73,7 +89,9 @@ class Profiler {
   void Wake();
 
   const Options options_;
+  const ProcessFilter filter_;
   std::unique_ptr<BpfSession> session_;
+  std::vector<std::unique_ptr<BpfFeature>> features_;  // with session_; off-CPU first if there is one
   std::unique_ptr<Sideband> sideband_;  // with session_
   std::unique_ptr<PerfSession> perf_;   // instead of both
   std::unique_ptr<TableWorker> worker_;
@@ -83,10 +101,16 @@ class Profiler {
   std::unique_ptr<SampleWindow> window_;
   std::vector<SidebandEvent> events_;
   std::vector<op_frame> stack_;
+  std::vector<std::shared_ptr<ProfiledFile>> stackFiles_;
+  OffCpuThreads offCpu_;
+  std::unique_ptr<KernelSymbols> switchSymbols_;  // until the first stack of a switch is seen
+  size_t switchFrames_ = 0;  // of the tracepoint itself, above the scheduler
   uint64_t nextForgetNs_ = 0;
   uint64_t nextRescanNs_ = 0;
   uint64_t droppedWindowFull_ = 0;
   uint64_t droppedMalformed_ = 0;
+  uint64_t filteredRule_ = 0;
+  uint64_t filteredAge_ = 0;
 
   UniqueFd wakeFd_;
   std::thread thread_;

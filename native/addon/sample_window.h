@@ -24,7 +24,7 @@ class SampleWindow {
     uint32_t cpu;
     uint8_t kind;
     uint8_t flags;  // bit 0 cut at the depth limit, bit 1 stopped early
-    uint16_t reserved;
+    uint16_t probe;  // of kind OP_SAMPLE_PROBE
     uint32_t reserved2;
     char comm[OP_COMM_LEN];
   };

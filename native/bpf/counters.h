@@ -22,7 +22,16 @@
   X(ERR_REGS, "unwind_error_no_user_registers")     \
   X(ERR_COMPAT, "unwind_error_32_bit_process")      \
   X(KERNEL_STACK_FAILED, "kernel_stack_failed")     \
-  X(TORN_MAPPING, "mapping_changed_while_read")
+  X(TORN_MAPPING, "mapping_changed_while_read")     \
+  X(FILTERED_RULE, "drop_filtered_rule")            \
+  X(FILTERED_AGE, "drop_filtered_process_age")      \
+  X(FILTERED_NAMESPACE, "drop_filtered_pid_namespace") \
+  X(OFF_CPU_SWITCHES, "off_cpu_switches")           \
+  X(OFF_CPU_CHOSEN, "off_cpu_chosen")               \
+  X(OFF_CPU_MAP_FULL, "drop_off_cpu_map_full")      \
+  X(OFF_CPU_END_LOST, "off_cpu_ends_lost")          \
+  X(PROBE_HITS, "probe_hits")                       \
+  X(PROBE_NESTED, "drop_probe_nested")
 
 enum op_counter {
 #define X(id, name) OP_COUNT_##id,

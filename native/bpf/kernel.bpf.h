@@ -46,11 +46,33 @@ struct mm_struct {
   unsigned long start_stack;
 };
 
+struct ns_common {
+  unsigned int inum;
+};
+
+struct pid_namespace {
+  struct ns_common ns;
+};
+
+struct upid {
+  int nr;
+  struct pid_namespace *ns;
+};
+
+struct pid {
+  unsigned int level;
+  struct upid numbers[1];
+};
+
 struct task_struct {
   void *stack;
   unsigned int flags;
   struct mm_struct *mm;
   struct task_struct *real_parent;
+  struct task_struct *group_leader;
+  struct pid *thread_pid;
+  __u64 start_boottime;
+  int pid;
   int tgid;
 };
 
@@ -63,4 +85,5 @@ struct bpf_perf_event_data {
   __u64 addr;
 };
 
+#define PF_EXITING 0x00000004
 #define PF_KTHREAD 0x00200000

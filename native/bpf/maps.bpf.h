@@ -19,7 +19,7 @@ struct op_scratch {
   __u32 fp_steps;
   __u32 table_missing; /* a frame's file had no table (yet): what follows is a guess */
   __u32 stack_switches;
-  __u32 pad;
+  __u32 busy; /* probes only: they can be preempted */
   struct op_process process;
   struct op_mapping mapping; /* the last one hit; file and bounds valid if end != 0 */
   struct op_sample sample;
@@ -80,6 +80,14 @@ struct {
         __uint(value_size, sizeof(struct op_row));
       });
 } tables SEC(".maps");
+
+/* comm, zeroes to the end → bits of the filter rules that name it. Written before the programs run. */
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(max_entries, 64);
+  __uint(key_size, OP_COMM_LEN);
+  __type(value, __u64);
+} comm_rules SEC(".maps");
 
 static __always_inline void count_up(__u32 id, __u64 by) {
   __u64 *value = bpf_map_lookup_elem(&counters, &id);

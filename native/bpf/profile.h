@@ -53,6 +53,7 @@ struct op_process {
   __u32 first; /* index into the mapping array */
   __u32 count; /* 0: known, but nothing executable could be read */
   __u32 owner; /* must equal op_mapping.owner, else the range was reused while being read */
+  __u64 rules; /* bit i: the process part of filter rule i holds */
 };
 
 struct op_mapping {
@@ -96,7 +97,14 @@ enum op_sample_flag {
   OP_SAMPLE_COMPLETE = 64,
 };
 
-enum op_sample_kind { OP_SAMPLE_ON_CPU = 0, OP_SAMPLE_OFF_CPU = 1, OP_SAMPLE_PROBE = 2 };
+/* An off-CPU sample is two records: the stack when the thread leaves its CPU, and an end without a stack
+ * when it is back; `value` of both is the thread's start time, which tells it from later users of the tid. */
+enum op_sample_kind {
+  OP_SAMPLE_ON_CPU = 0,
+  OP_SAMPLE_OFF_CPU = 1,
+  OP_SAMPLE_PROBE = 2, /* value: number of the probe */
+  OP_SAMPLE_OFF_CPU_END = 3,
+};
 
 /* Followed by user_count op_frame (leaf first), then kernel_count __u64 (leaf first). */
 struct op_sample {
@@ -122,4 +130,16 @@ struct op_config {
   __u32 have_task_pt_regs;
   __u32 ring_bytes;
   __u32 kernel_stack_bytes; /* fallback for kernels without bpf_task_pt_regs */
+  __u32 no_kernel_stacks;
+  __u32 no_user_stacks;
+  __u32 pid_namespace;     /* inode; pids are those of this namespace; 0: of the host */
+  __u32 off_cpu_threshold; /* a switch is chosen when a random number is not above */
+  __u32 probe;             /* number of the probe this copy of the program is attached to */
+  __u32 filter_comm;       /* some rule names a comm */
+  __u64 min_age_ns;
+  /* A sample matches rule i when bit i is set in its process's rules, and the rule names no comm or the
+   * thread's. It is kept when it matches a rule of include (or there is none) and none of exclude. */
+  __u64 filter_include;
+  __u64 filter_exclude;
+  __u64 filter_any_comm;
 };

@@ -20,6 +20,27 @@ export class NativeError extends Error {
 
 export type DemangleMode = 'none' | 'simplified' | 'templates' | 'full';
 
+/** One rule of the filter: every field that is given must hold. Patterns know `*` and `?`. */
+export interface FilterRule {
+  readonly include: boolean;
+  readonly pid?: number;
+  /** Name of the thread, exact. */
+  readonly comm?: string;
+  /** Pattern of the path if it has a slash, else of its last part. */
+  readonly executable?: string;
+  readonly cgroup?: string;
+  readonly containerId?: string;
+}
+
+/** A function whose calls or returns are events. */
+interface ProbeOption {
+  readonly kernel: boolean;
+  readonly atReturn: boolean;
+  /** Path of the binary; "" for the kernel. */
+  readonly target: string;
+  readonly symbol: string;
+}
+
 /** What the profiler is told at construction; see native/addon/addon.cc. */
 export interface ProfilerOptions {
   /** `ebpf` profiles the host; `perf` the user's own processes without privileges. */
@@ -36,6 +57,18 @@ export interface ProfilerOptions {
   readonly bpfObjectDir: string;
   /** Unwind tables in the kernel, evicted by file above this. */
   readonly maxTableBytes: number;
+  readonly minProcessAgeNs: number;
+  /** Doubles the kernel's tables and `maxTableBytes` that many times, 0 to 8. */
+  readonly mapScaleFactor: number;
+  readonly kernelStacks: boolean;
+  readonly userStacks: boolean;
+  /** Pids are those of the collector's own pid namespace. */
+  readonly pidNamespaceTranslation: boolean;
+  /** Share of the context switches to follow, 0 to 1; 0 = none. */
+  readonly offCpuProbability: number;
+  /** At most 64. */
+  readonly filter: readonly FilterRule[];
+  readonly probes: readonly ProbeOption[];
 }
 
 /** One native profiler: two threads of its own, nothing on the event loop. */
@@ -44,6 +77,8 @@ export interface NativeProfiler {
   start(): void;
   /** The block of everything sampled since the last call. */
   collect(): Promise<ArrayBuffer>;
+  /** Stops or goes on with sampling on the CPU; only with eBPF. */
+  setSampling(on: boolean): void;
   /** Running totals by name. */
   stats(): Record<string, number>;
   stop(): Promise<void>;

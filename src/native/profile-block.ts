@@ -80,6 +80,8 @@ export interface ProfileBlock {
     readonly timeStart: Uint32Array;
     readonly timeNs: BigUint64Array;
     readonly timeValue: BigInt64Array;
+    /** Number of the probe, for samples of kind Probe; may be empty. */
+    readonly probe: Uint32Array;
   };
 }
 
@@ -289,5 +291,6 @@ function readSamples(
     timeStart: ranges('sample_times', s.u32(67), n, timeNs.length),
     timeNs,
     timeValue,
+    probe: s.u32(70),
   };
 }

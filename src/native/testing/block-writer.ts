@@ -16,6 +16,7 @@ export interface DrawnSample {
   readonly flags?: number;
   readonly times: readonly bigint[];
   readonly values?: readonly bigint[];
+  readonly probe?: number;
 }
 
 /** Sections into one block, as native/addon/block.h lays them out. */
@@ -109,6 +110,7 @@ export function drawSections(samples: readonly DrawnSample[]): Map<number, Colum
     [67, prefix(samples.map((s) => s.times.length))],
     [68, BigUint64Array.from(samples.flatMap((s) => s.times))],
     [69, BigInt64Array.from(samples.flatMap((s) => s.values ?? []))],
+    [70, Uint32Array.from(samples, (s) => s.probe ?? 0)],
   ]);
   const utf8 = strings.rows.map((s) => Buffer.from(s));
   sections.set(1, prefix(utf8.map((b) => b.length)));

@@ -8,12 +8,31 @@ import { getText } from '../../pdata/attributes.ts';
 import { toFolded } from '../../pdata/folded.ts';
 import type { ProfilesBatch } from '../../pdata/profiles-batch.ts';
 import { listAt } from '../../pdata/tables.ts';
-import { assembleBatch, TRUNCATED_ATTRIBUTE } from './assembler.ts';
+import {
+  assembleBatch,
+  FRACTION_ATTRIBUTE,
+  PROBE_ATTRIBUTE,
+  TRUNCATED_ATTRIBUTE,
+  type AssemblerOptions,
+} from './assembler.ts';
 
 const scope = { name: 'test', version: '1', attributes: [], droppedAttributesCount: 0 };
 
-function assemble(samples: readonly DrawnSample[], window?: readonly [bigint, bigint]): ProfilesBatch {
-  const batch = assembleBatch(readProfileBlock(drawBlock(samples, window)), { samplesPerSecond: 97, scope });
+const options: AssemblerOptions = {
+  samplesPerSecond: 97,
+  scope,
+  shownVariables: new Set(['TEAM']),
+  onCpuFraction: 1,
+  offCpuFraction: 1,
+  probes: [],
+};
+
+function assemble(
+  samples: readonly DrawnSample[],
+  window?: readonly [bigint, bigint],
+  changed: Partial<AssemblerOptions> = {},
+): ProfilesBatch {
+  const batch = assembleBatch(readProfileBlock(drawBlock(samples, window)), { ...options, ...changed });
   assert.ok(batch !== undefined);
   return batch;
 }
@@ -26,7 +45,7 @@ function attributesOf(batch: ProfilesBatch, rows: Int32Array): Record<string, st
 
 describe('assembling a batch from a block', () => {
   it('gives nothing for a block without samples', () => {
-    assert.equal(assembleBatch(readProfileBlock(drawBlock([])), { samplesPerSecond: 97, scope }), undefined);
+    assert.equal(assembleBatch(readProfileBlock(drawBlock([])), options), undefined);
   });
 
   it('makes one resource a process, with the attributes of the eBPF profiler', () => {
@@ -95,6 +114,61 @@ describe('assembling a batch from a block', () => {
     assert.equal(batch.dictionary.text(only.profile.sampleType.type), 'off_cpu');
     assert.deepEqual([...only.profile.samples.values], [500n, 600n]);
     assert.equal(only.profile.period, 0n);
+  });
+
+  it('says on the profile which share of the events was sampled', () => {
+    const samples: DrawnSample[] = [
+      { pid: 7, frames: ['a'], times: [1n], values: [0n] },
+      { pid: 7, frames: ['a'], kind: 1, times: [2n], values: [5n] },
+    ];
+    const fractions = (changed: Partial<AssemblerOptions>): Record<string, string>[] => {
+      const batch = assemble(samples, undefined, changed);
+      return [...batch.profiles()].map(({ profile }) => attributesOf(batch, profile.attributes));
+    };
+    assert.deepEqual(fractions({}), [{}, {}]);
+    assert.deepEqual(fractions({ onCpuFraction: 0.25, offCpuFraction: 0.01 }), [
+      { [FRACTION_ATTRIBUTE]: '0.25' },
+      { [FRACTION_ATTRIBUTE]: '0.01' },
+    ]);
+  });
+
+  it('keeps the events of each probe apart, by name', () => {
+    const batch = assemble(
+      [
+        { pid: 7, frames: ['a'], kind: 2, probe: 0, times: [1n] },
+        { pid: 7, frames: ['a'], kind: 2, probe: 1, times: [2n, 3n] },
+      ],
+      undefined,
+      { probes: ['uprobe:/bin/app:open', 'uretprobe:/bin/app:open'] },
+    );
+    assert.deepEqual(
+      [...batch.profiles()].map(({ profile }) => [
+        batch.dictionary.text(profile.sampleType.type),
+        attributesOf(batch, profile.attributes)[PROBE_ATTRIBUTE],
+        profile.samples.timestamps.length,
+        profile.samples.values.length,
+      ]),
+      [
+        ['events', 'uprobe:/bin/app:open', 1, 0],
+        ['events', 'uretprobe:/bin/app:open', 2, 0],
+      ],
+    );
+  });
+
+  it('takes over what a process says it is, but not its environment', () => {
+    const env = {
+      OTEL_SERVICE_NAME: 'shop',
+      OTEL_RESOURCE_ATTRIBUTES: 'service.name=other,team=a%20b,process.pid=1',
+    };
+    const batch = assemble([{ pid: 7, frames: ['a'], times: [1n], env }]);
+    const attributes = batch.resources[0]?.resource.attributes ?? [];
+    assert.equal(getText(attributes, 'service.name'), 'shop');
+    assert.equal(getText(attributes, 'team'), 'a b');
+    assert.equal(getText(attributes, 'process.pid'), '7');
+    assert.deepEqual(
+      attributes.filter(({ key }) => key.startsWith('process.environment_variable')),
+      [],
+    );
   });
 
   it('leaves strings behind that nothing references', () => {

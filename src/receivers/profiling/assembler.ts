@@ -26,14 +26,32 @@ import {
   type Samples,
   type StringTable,
 } from '../../pdata/tables.ts';
+import { identityAttributes } from './process-identity.ts';
 
 /** Marks a sample whose stack was cut at the depth limit; its root side is missing. */
 export const TRUNCATED_ATTRIBUTE = 'otelcol.profiles.stack.truncated';
+/** More than there are kinds: kind and probe number make one key. */
+const PROBE_STRIDE = 16;
 const SCHEMA_URL = 'https://opentelemetry.io/schemas/1.37.0';
+
+/**
+ * Share of a profile's events that was sampled at all, on top of the period: events ÷ fraction estimates
+ * the total. Only on profiles where it is below 1.
+ */
+export const FRACTION_ATTRIBUTE = 'otelcol.profiles.sampling.fraction';
+/** Which probe the events of a profile are of. */
+export const PROBE_ATTRIBUTE = 'otelcol.profiles.probe.name';
 
 export interface AssemblerOptions {
   readonly samplesPerSecond: number;
   readonly scope: Scope;
+  /** Environment variables to show; others in the block only tell who a process is. */
+  readonly shownVariables: ReadonlySet<string>;
+  /** Probabilities, 0 to 1, with which on-CPU time and context switches were sampled. */
+  readonly onCpuFraction: number;
+  readonly offCpuFraction: number;
+  /** Names of the probes, by number. */
+  readonly probes: readonly string[];
 }
 
 /**
@@ -107,7 +125,8 @@ class Assembler {
     const { samples } = this.#block;
     for (let i = 0; i < samples.length; i++) {
       const process = samples.process[i] ?? 0;
-      const kind = samples.kind[i] ?? 0;
+      // A probe is a profile of its own.
+      const kind = (samples.kind[i] ?? 0) + PROBE_STRIDE * (samples.probe[i] ?? 0);
       const kinds = groups.get(process) ?? new Map<number, number[]>();
       groups.set(process, kinds);
       const rows = kinds.get(kind);
@@ -129,12 +148,15 @@ class Assembler {
     text('process.executable.path', processes.path[p] ?? 0);
     text('process.executable.name', processes.name[p] ?? 0);
     attributes.push({ key: 'process.pid', value: intValue(processes.pid[p] ?? 0) });
+    const environment = new Map<string, string>();
     for (let i = processes.envStart[p] ?? 0; i < (processes.envStart[p + 1] ?? 0); i++) {
-      text(
-        `process.environment_variable.${this.#strings.text(processes.envKey[i] ?? 0)}`,
-        processes.envValue[i] ?? 0,
-      );
+      const key = this.#strings.text(processes.envKey[i] ?? 0);
+      environment.set(key, this.#strings.text(processes.envValue[i] ?? 0));
+      if (this.#options.shownVariables.has(key)) {
+        text(`process.environment_variable.${key}`, processes.envValue[i] ?? 0);
+      }
     }
+    attributes.push(...identityAttributes(environment));
     const profiles = [...group.kinds].map(([kind, rows]) => this.#profile(kind, rows));
     return {
       resource: resource(attributes),
@@ -143,7 +165,8 @@ class Assembler {
     };
   }
 
-  #profile(kind: number, rows: readonly number[]): Profile {
+  #profile(group: number, rows: readonly number[]): Profile {
+    const kind = group % PROBE_STRIDE;
     const type = (name: string, unit: string): { type: number; unit: number } => ({
       type: this.#strings.intern(name),
       unit: this.#strings.intern(unit),
@@ -155,7 +178,8 @@ class Assembler {
       if (time < start) start = time;
       if (time >= end) end = time + 1n;
     }
-    const common = { samples, timeUnixNano: start, durationNano: end - start };
+    const attributes = this.#profileAttributes(kind, Math.floor(group / PROBE_STRIDE));
+    const common = { samples, timeUnixNano: start, durationNano: end - start, attributes };
     if (kind === SampleKind.OffCpu) return profile({ ...common, sampleType: type('off_cpu', 'nanoseconds') });
     if (kind === SampleKind.Probe) return profile({ ...common, sampleType: type('events', 'count') });
     return profile({
@@ -164,6 +188,16 @@ class Assembler {
       periodType: type('cpu', 'nanoseconds'),
       period: BigInt(Math.floor(1e9 / this.#options.samplesPerSecond)),
     });
+  }
+
+  #profileAttributes(kind: number, probe: number): Int32Array {
+    const { onCpuFraction, offCpuFraction, probes } = this.#options;
+    const name = kind === SampleKind.Probe ? probes[probe] : undefined;
+    if (name !== undefined) return Int32Array.of(this.#attributes.row(PROBE_ATTRIBUTE, stringValue(name)));
+    const fraction =
+      kind === SampleKind.OnCpu ? onCpuFraction : kind === SampleKind.OffCpu ? offCpuFraction : 1;
+    if (fraction >= 1) return new Int32Array(0);
+    return Int32Array.of(this.#attributes.row(FRACTION_ATTRIBUTE, { kind: 'double', value: fraction }));
   }
 
   #samples(rows: readonly number[]): Samples {

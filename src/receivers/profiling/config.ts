@@ -30,6 +30,20 @@ const probe = z.strictObject({
   target: z.string().optional(),
 });
 
+const filterRule = z
+  .strictObject({
+    pid: z.int().min(1).optional(),
+    comm: z.string().min(1).max(15, { message: 'comm has at most 15 bytes' }).optional(),
+    executable: z.string().min(1).optional(),
+    cgroup: z.string().min(1).optional(),
+    container_id: z.string().min(1).optional(),
+  })
+  .refine((rule) => Object.keys(rule).length > 0, {
+    message: 'a rule needs one of pid, comm, executable, cgroup, container_id',
+  });
+
+const MAX_FILTER_RULES = 64;
+
 function checkPinnedCpus(text: string, context: z.RefinementCtx): void {
   try {
     const wanted = parseCpuList(text);
@@ -89,8 +103,17 @@ export const configSchema = section({
   bpf_fs_root: z.string().default('/sys/fs/bpf/'),
   obi_process_ctx: z.boolean().default(false),
   pid_namespace_translation: z.boolean().default(false),
+  kernel_stacks: z.boolean().default(true),
+  user_stacks: z.boolean().default(true),
+  filter: section({
+    include: z.array(filterRule).default([]),
+    exclude: z.array(filterRule).default([]),
+  }).refine((filter) => filter.include.length + filter.exclude.length <= MAX_FILTER_RULES, {
+    message: `at most ${MAX_FILTER_RULES} rules, include and exclude together`,
+  }),
   probes: z
     .array(probe)
+    .max(64)
     .superRefine((probes, context) => {
       probes.forEach((p, i) => {
         if (p.mode.startsWith('u') && (p.target ?? '') === '') {
@@ -107,29 +130,53 @@ export const configSchema = section({
 
 export type Config = z.output<typeof configSchema>;
 
-/** Keys that are checked but do not act yet. */
-const INACTIVE = [
-  'frame_cache_size',
-  'probabilistic_interval',
+/** Keys that are checked and have no effect, and why. */
+const WITHOUT_EFFECT = {
+  frame_cache_size: 'names come from tables in memory; at most 16384 are kept ready between reports',
+  interpreters: 'there is no unwinder of an interpreter that could be switched off',
+  clock_sync_interval: 'the offset of the clocks is taken anew with every report',
+  max_grpc_retries: 'the receiver sends nothing itself: see retry_on_failure of the exporter',
+  max_rpc_msg_size: 'the receiver sends nothing itself: see the limits of the exporter',
+  bpf_fs_root: 'no eBPF map is pinned',
+  obi_process_ctx: 'samples are not linked to traces',
+} as const satisfies Partial<Record<keyof Config, string>>;
+
+/** Keys that act in the kernel's part only. */
+const NEED_EBPF = [
   'probabilistic_threshold',
-  'interpreters',
-  'clock_sync_interval',
-  'filter_min_process_age',
   'off_cpu_threshold',
   'map_scale_factor',
-  'max_grpc_retries',
-  'max_rpc_msg_size',
-  'bpf_fs_root',
-  'obi_process_ctx',
+  'kernel_stacks',
+  'user_stacks',
   'pid_namespace_translation',
   'probes',
 ] as const satisfies readonly (keyof Config)[];
 
-/** Names of the inactive keys that are set away from their default, for one WARN line. */
-export function inactiveKeys(config: Config): string[] {
+const isKeyOf = <T extends object>(table: T, key: string): key is Extract<keyof T, string> =>
+  Object.hasOwn(table, key);
+
+function changedKeys(config: Config, keys: readonly (keyof Config)[]): (keyof Config)[] {
   const defaults = configSchema.parse({});
-  return INACTIVE.filter((key) => JSON.stringify(config[key]) !== JSON.stringify(defaults[key]));
+  return keys.filter((key) => JSON.stringify(config[key]) !== JSON.stringify(defaults[key]));
 }
+
+/** The keys that are set away from their default and have no effect, with the reason, for one WARN line. */
+export function inactiveKeys(config: Config): Record<string, string> {
+  const keys = Object.keys(WITHOUT_EFFECT).filter((key) => isKeyOf(WITHOUT_EFFECT, key));
+  return Object.fromEntries(changedKeys(config, keys).map((key) => [key, Reflect.get(WITHOUT_EFFECT, key)]));
+}
+
+/** The keys that are set and do not act where there is no eBPF, for one WARN line. */
+export function keysThatNeedEbpf(config: Config): string[] {
+  return changedKeys(config, NEED_EBPF);
+}
+
+/** The share of time in which the host is sampled on the CPU, 0 to 1. */
+export const sampledFraction = (config: Config): number => config.probabilistic_threshold / 100;
+
+/** What a probe is called in profiles: "uprobe:/usr/lib/libc.so.6:malloc", "kprobe:vfs_read". */
+export const probeName = ({ mode, target, symbol }: Config['probes'][number]): string =>
+  [mode, ...(mode.startsWith('u') ? [target ?? ''] : []), symbol].join(':');
 
 /** Names in a comma-separated list. */
 export function envVarNames(list: string): string[] {

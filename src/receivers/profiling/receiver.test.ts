@@ -19,12 +19,14 @@ import { ProfilingReceiver } from './receiver.ts';
 /** An addon whose profiler gives one sample a collect; `refuse` are the modes that cannot start. */
 class FakeAddon implements ProfilerAddon {
   readonly made: ProfilerOptions[] = [];
+  readonly switched: boolean[] = [];
   stopped = 0;
   readonly Profiler: ProfilerAddon['Profiler'];
 
   constructor(refuse: readonly string[] = []) {
     const made = (options: ProfilerOptions): void => void this.made.push(options);
     const stopped = (): void => void this.stopped++;
+    const switched = (on: boolean): void => void this.switched.push(on);
     this.Profiler = class implements NativeProfiler {
       #collected = 0;
       readonly #mode: string;
@@ -42,6 +44,9 @@ class FakeAddon implements ProfilerAddon {
       }
       stats(): Record<string, number> {
         return { samples: this.#collected, drop_ring_full: 3, unwind_error_memory_read: 2, table_bytes: 99 };
+      }
+      setSampling(on: boolean): void {
+        switched(on);
       }
       async stop(): Promise<void> {
         stopped();
@@ -65,6 +70,7 @@ function bench(
   addon: ProfilerAddon | Error,
   config: Record<string, unknown> = {},
   limited: readonly Check[] = [],
+  random: () => number = Math.random,
 ): Bench {
   const clock = new FakeClock();
   const sink = new RecordingConsumer();
@@ -77,6 +83,7 @@ function bench(
     clock,
     load,
     limitations: () => limited,
+    random,
   });
   return { clock, sink, settings, receiver };
 }
@@ -144,7 +151,7 @@ describe('the profiling receiver', () => {
         samplesPerSecond: 49,
         sendIdleFrames: true,
         sendErrorFrames: true,
-        includeEnvVars: ['A', 'B'],
+        includeEnvVars: ['A', 'B', 'OTEL_SERVICE_NAME', 'OTEL_RESOURCE_ATTRIBUTES'],
         pinCpuIds: [0],
       },
     );
@@ -268,17 +275,99 @@ describe('the profiling receiver', () => {
     await receiver.shutdown(never());
   });
 
-  it('names in one WARN the keys that are set and do not act', async () => {
+  it('names in one WARN the keys that are set and have no effect, with the reason', async () => {
     const { settings, receiver } = bench(new FakeAddon(), {
       off_cpu_threshold: 0.1,
-      interpreters: { python: { disabled: true } },
+      clock_sync_interval: '1m',
+      max_grpc_retries: 9,
     });
     await receiver.start(testHost(), never());
-    const warned = settings.logger.entries.filter((e) => e.message === 'keys are set that do not act yet');
+    const warned = settings.logger.entries.filter((e) => e.message === 'keys are set that have no effect');
     assert.deepEqual(
       warned.map((e) => e.fields['keys']),
-      [['interpreters', 'off_cpu_threshold']],
+      [
+        {
+          clock_sync_interval: 'the offset of the clocks is taken anew with every report',
+          max_grpc_retries: 'the receiver sends nothing itself: see retry_on_failure of the exporter',
+        },
+      ],
     );
+    await receiver.shutdown(never());
+  });
+
+  it('names the keys that need eBPF where there is none', async () => {
+    const { settings, receiver } = bench(new FakeAddon(['ebpf']), {
+      error_mode: 'ignore',
+      off_cpu_threshold: 0.1,
+      probabilistic_threshold: 50,
+      samples_per_second: 49,
+    });
+    await receiver.start(testHost(), never());
+    const warned = settings.logger.entries.filter((e) => e.message === 'keys are set that need eBPF');
+    assert.deepEqual(
+      warned.map((e) => e.fields['keys']),
+      [['probabilistic_threshold', 'off_cpu_threshold']],
+    );
+    await receiver.shutdown(never());
+  });
+
+  it('samples in as many windows as the threshold says, and exports the fraction', async () => {
+    const addon = new FakeAddon();
+    const numbers = [0.29, 0.3, 0.99, 0];
+    const { clock, settings, receiver } = bench(
+      addon,
+      { probabilistic_threshold: 30, probabilistic_interval: '2m', reporter_interval: '10m' },
+      [],
+      () => numbers.shift() ?? 0,
+    );
+    await receiver.start(testHost(), never());
+    assert.deepEqual(addon.switched, [true]);
+    await clock.advance(119_999);
+    assert.deepEqual(addon.switched, [true]);
+    await clock.advance(1);
+    assert.deepEqual(addon.switched, [true, false]);
+    assert.equal(settings.meter.value('receiver_profiling_sampling', {}), 0);
+    assert.equal(settings.meter.value('receiver_profiling_sampling_fraction', { kind: 'on_cpu' }), 0.3);
+    await clock.advance(240_000);
+    assert.deepEqual(addon.switched, [true, false, false, true]);
+    await receiver.shutdown(never());
+    await clock.advance(240_000);
+    assert.equal(addon.switched.length, 4);
+  });
+
+  it('never switches where every window is sampled', async () => {
+    const addon = new FakeAddon();
+    const { receiver } = bench(addon);
+    await receiver.start(testHost(), never());
+    assert.deepEqual(addon.switched, []);
+    await receiver.shutdown(never());
+  });
+
+  it('hands the selection of samples to the native profiler', async () => {
+    const addon = new FakeAddon();
+    const { receiver } = bench(addon, {
+      filter_min_process_age: '2s',
+      map_scale_factor: 3,
+      kernel_stacks: false,
+      user_stacks: false,
+      off_cpu_threshold: 0.5,
+      pid_namespace_translation: true,
+      filter: { include: [{ executable: 'nginx' }], exclude: [{ pid: 1, container_id: 'a*' }] },
+      probes: [{ type: 'kprobe', mode: 'uretprobe', target: '/bin/app', symbol: 'f' }],
+    });
+    await receiver.start(testHost(), never());
+    const [options] = addon.made;
+    assert.ok(options !== undefined);
+    assert.equal(options.minProcessAgeNs, 2e9);
+    assert.equal(options.mapScaleFactor, 3);
+    assert.deepEqual([options.kernelStacks, options.userStacks], [false, false]);
+    assert.equal(options.offCpuProbability, 0.5);
+    assert.equal(options.pidNamespaceTranslation, true);
+    assert.deepEqual(options.filter, [
+      { include: true, executable: 'nginx' },
+      { include: false, pid: 1, containerId: 'a*' },
+    ]);
+    assert.deepEqual(options.probes, [{ kernel: false, atReturn: true, target: '/bin/app', symbol: 'f' }]);
     await receiver.shutdown(never());
   });
 });
@@ -310,6 +399,10 @@ describe('the configuration of the profiling receiver', () => {
     ['probes', [{ type: 'tracepoint', symbol: 'x' }], /kprobe/],
     ['probes', [{ type: 'kprobe', mode: 'uprobe', symbol: 'malloc' }], /needs a target/],
     ['samples_per_seconds', 97, /samples_per_seconds/],
+    ['filter', { include: [{}] }, /a rule needs one of/],
+    ['filter', { exclude: [{ name: 'x' }] }, /name/],
+    ['filter', { exclude: [{ comm: 'longer than a comm' }] }, /at most 15/],
+    ['filter', { exclude: Array.from({ length: 65 }, (_, i) => ({ pid: i + 1 })) }, /at most 64/],
   ];
   for (const [key, value, want] of bad) {
     it(`refuses ${key}: ${JSON.stringify(value)}`, () => {

@@ -7,8 +7,9 @@ import type { ProfilerAddon } from '../../native/addon.ts';
 import { loadAddon } from '../../native/addon.ts';
 import { type Check, limitations, remedyFor } from '../../native/doctor.ts';
 import type { Scope } from '../../pdata/profiles-batch.ts';
-import { type Config, inactiveKeys } from './config.ts';
-import { observeStats, type ProfilingTotals } from './stats.ts';
+import { type Config, inactiveKeys, keysThatNeedEbpf, sampledFraction } from './config.ts';
+import { sampleByChance } from './probabilistic.ts';
+import { observeFractions, observeStats, type ProfilingTotals } from './stats.ts';
 import { openSource, type OpenedSource, type ProfileSource } from './source.ts';
 
 /** The first report comes this soon after the start, however long the interval: people wait for it. */
@@ -18,6 +19,8 @@ export interface ProfilingDependencies {
   readonly clock?: Clock;
   readonly load?: () => ProfilerAddon;
   readonly limitations?: () => readonly Check[];
+  /** A number in [0, 1). */
+  readonly random?: () => number;
 }
 
 /** Samples the host and hands on one batch an interval; see README.md for how it degrades. */
@@ -28,10 +31,13 @@ export class ProfilingReceiver implements Receiver {
   readonly #clock: Clock;
   readonly #load: () => ProfilerAddon;
   readonly #limitations: () => readonly Check[];
+  readonly #random: () => number;
   readonly #stopping = new AbortController();
   #source: ProfileSource | undefined;
   #loop: Promise<void> = Promise.resolve();
   #monitor: Timer | undefined;
+  #windows: Timer | undefined;
+  #isSampling = true;
   #delivered = 0;
   #refused = 0;
   /** As of the last monitor interval, all figures at one moment, so that they add up. */
@@ -49,12 +55,13 @@ export class ProfilingReceiver implements Receiver {
     this.#clock = dependencies.clock ?? systemClock;
     this.#load = dependencies.load ?? loadAddon;
     this.#limitations = dependencies.limitations ?? limitations;
+    this.#random = dependencies.random ?? Math.random;
   }
 
   async start(_host: Host, _signal: AbortSignal): Promise<void> {
     const { logger, build } = this.#settings;
     const inactive = inactiveKeys(this.#config);
-    if (inactive.length > 0) logger.warn('keys are set that do not act yet', { keys: inactive });
+    if (Object.keys(inactive).length > 0) logger.warn('keys are set that have no effect', { keys: inactive });
     const scope: Scope = {
       name: 'otelcol-profiles/profiling',
       version: build.version,
@@ -65,9 +72,28 @@ export class ProfilingReceiver implements Receiver {
     this.#source = opened.source;
     this.#announce(opened);
     observeStats(this.#settings.meter, opened.source.mode, () => this.#totals);
+    if (opened.source.mode === 'ebpf') this.#startWindows(opened.source);
     this.#readTotals(opened.source);
     this.#monitor = repeat(this.#clock, this.#config.monitor_interval, () => this.#readTotals(opened.source));
     this.#loop = this.#report(opened.source);
+  }
+
+  #startWindows(source: ProfileSource): void {
+    this.#windows = sampleByChance({
+      intervalMs: this.#config.probabilistic_interval,
+      threshold: this.#config.probabilistic_threshold,
+      clock: this.#clock,
+      random: this.#random,
+      setSampling: (on) => {
+        this.#isSampling = on;
+        source.setSampling(on);
+      },
+    });
+    observeFractions(this.#settings.meter, {
+      onCpu: sampledFraction(this.#config),
+      offCpu: this.#config.off_cpu_threshold,
+      isSampling: () => this.#isSampling,
+    });
   }
 
   #announce({ source, refused }: OpenedSource): void {
@@ -80,6 +106,8 @@ export class ProfilingReceiver implements Receiver {
     const why = refused
       .map(({ error }) => `${error.message.split('\n', 1).join()}${suffixed(remedyFor(error))}`)
       .join('; ');
+    const refusedKeys = source.mode === 'ebpf' ? [] : keysThatNeedEbpf(this.#config);
+    if (refusedKeys.length > 0) logger.warn('keys are set that need eBPF', { keys: refusedKeys });
     if (source.mode === 'ebpf') {
       logger.info('profiling every process of this host', { samples_per_second: samplesPerSecond });
       notices.delete('profiling');
@@ -132,6 +160,7 @@ export class ProfilingReceiver implements Receiver {
 
   async shutdown(deadline: AbortSignal): Promise<void> {
     this.#monitor?.cancel();
+    this.#windows?.cancel();
     this.#stopping.abort();
     await this.#loop;
     const source = this.#source;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import {
   bpfObjectDir,
+  type FilterRule,
   loadAddon,
   NativeError,
   type ProfilerAddon,
@@ -9,8 +10,9 @@ import {
 } from '../../native/addon.ts';
 import { readProfileBlock } from '../../native/profile-block.ts';
 import type { ProfilesBatch, Scope } from '../../pdata/profiles-batch.ts';
-import { assembleBatch } from './assembler.ts';
-import { type Config, envVarNames } from './config.ts';
+import { assembleBatch, type AssemblerOptions } from './assembler.ts';
+import { IDENTITY_VARIABLES } from './process-identity.ts';
+import { type Config, envVarNames, probeName, sampledFraction } from './config.ts';
 import { parseCpuList } from './cpu-list.ts';
 import { SelfProfiler } from './self-profile.ts';
 
@@ -21,6 +23,8 @@ export interface ProfileSource {
   readonly mode: SourceMode;
   /** Everything sampled since the last call; undefined where there was nothing. */
   collect(): Promise<ProfilesBatch | undefined>;
+  /** Stops or goes on with sampling on the CPU; does nothing outside of mode `ebpf`. */
+  setSampling(on: boolean): void;
   /** Running totals by name. */
   stats(): Record<string, number>;
   stop(): Promise<void>;
@@ -87,29 +91,83 @@ function openNative(
   config: Config,
   scope: Scope,
 ): ProfileSource {
+  const shown = envVarNames(config.include_env_vars);
   const options: ProfilerOptions = {
     mode,
     samplesPerSecond: config.samples_per_second,
     sendIdleFrames: config.send_idle_frames,
     sendErrorFrames: config.send_error_frames,
-    includeEnvVars: envVarNames(config.include_env_vars),
+    includeEnvVars: [...new Set([...shown, ...IDENTITY_VARIABLES])],
     pinCpuIds: parseCpuList(config.pin_cpu_ids),
     verifierLogLevel: config.bpf_verifier_log_level,
     noKernelVersionCheck: config.no_kernel_version_check,
     demangle: 'full',
     bpfObjectDir: bpfObjectDir(),
     maxTableBytes: MAX_TABLE_BYTES,
+    ...selection(config),
   };
   const profiler: NativeProfiler = new addon.Profiler(options);
   profiler.start();
+  const isEbpf = mode === 'ebpf';
+  const assembly: AssemblerOptions = {
+    samplesPerSecond: config.samples_per_second,
+    scope,
+    shownVariables: new Set(shown),
+    onCpuFraction: isEbpf ? sampledFraction(config) : 1,
+    offCpuFraction: config.off_cpu_threshold,
+    probes: config.probes.map(probeName),
+  };
   return {
     mode,
     async collect() {
       const block = readProfileBlock(await profiler.collect());
-      return assembleBatch(block, { samplesPerSecond: config.samples_per_second, scope });
+      return assembleBatch(block, assembly);
+    },
+    setSampling: (on) => {
+      if (isEbpf) profiler.setSampling(on);
     },
     stats: () => profiler.stats(),
     stop: () => profiler.stop(),
+  };
+}
+
+/** What is sampled at all, as the native profiler wants it. */
+function selection(
+  config: Config,
+): Pick<
+  ProfilerOptions,
+  | 'minProcessAgeNs'
+  | 'mapScaleFactor'
+  | 'kernelStacks'
+  | 'userStacks'
+  | 'pidNamespaceTranslation'
+  | 'offCpuProbability'
+  | 'filter'
+  | 'probes'
+> {
+  const rules = (include: boolean): FilterRule[] =>
+    config.filter[include ? 'include' : 'exclude'].map(({ container_id, pid, comm, executable, cgroup }) => ({
+      include,
+      ...(pid === undefined ? {} : { pid }),
+      ...(comm === undefined ? {} : { comm }),
+      ...(executable === undefined ? {} : { executable }),
+      ...(cgroup === undefined ? {} : { cgroup }),
+      ...(container_id === undefined ? {} : { containerId: container_id }),
+    }));
+  return {
+    minProcessAgeNs: config.filter_min_process_age * 1e6,
+    mapScaleFactor: config.map_scale_factor,
+    kernelStacks: config.kernel_stacks,
+    userStacks: config.user_stacks,
+    pidNamespaceTranslation: config.pid_namespace_translation,
+    offCpuProbability: config.off_cpu_threshold,
+    filter: [...rules(true), ...rules(false)],
+    probes: config.probes.map(({ mode, target, symbol }) => ({
+      kernel: mode.startsWith('k'),
+      atReturn: mode.endsWith('retprobe'),
+      target: target ?? '',
+      symbol,
+    })),
   };
 }
 
@@ -119,6 +177,7 @@ async function openSelf(config: Config, scope: Scope): Promise<ProfileSource> {
   return {
     mode: 'self',
     collect: () => self.collect(),
+    setSampling: () => undefined,
     stats: () => ({}),
     async stop() {
       self.stop();

@@ -12,7 +12,7 @@ export interface ProfilingTotals {
 }
 
 /** Native figures that go up and down; every other one is a running total. */
-const GAUGES = /^(processes|files|mappings_used|worker_queue|symbol_files|.*_bytes)$/;
+const GAUGES = /^(processes|files|mappings_used|worker_queue|symbol_files|off_cpu_away|.*_bytes)$/;
 
 /**
  * Registers the receiver's metrics. Samples by what became of them; drops and unwinding failures by
@@ -50,6 +50,30 @@ export function observeStats(meter: Meter, mode: SourceMode, read: () => Profili
           .map(([name, value]) => ({ value, labels: { name } })),
     );
   }
+}
+
+/** Registers how much of what happens is sampled, so that totals can be scaled. */
+export function observeFractions(
+  meter: Meter,
+  fractions: { readonly onCpu: number; readonly offCpu: number; readonly isSampling: () => boolean },
+): void {
+  meter.observe(
+    'gauge',
+    'receiver_profiling_sampling_fraction',
+    'Probability with which an event of this kind is sampled; events ÷ fraction estimates the total',
+    ['kind'],
+    () => [
+      { value: fractions.onCpu, labels: { kind: 'on_cpu' } },
+      { value: fractions.offCpu, labels: { kind: 'off_cpu' } },
+    ],
+  );
+  meter.observe(
+    'gauge',
+    'receiver_profiling_sampling',
+    'Whether the host is sampled on the CPU in this window of probabilistic_interval, 1 or 0',
+    [],
+    () => [{ value: fractions.isSampling() ? 1 : 0, labels: {} }],
+  );
 }
 
 function byReason(

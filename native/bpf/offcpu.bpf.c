@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+#include "kernel.bpf.h"
+
+#include <bpf/bpf_helpers.h>
+
+#include <bpf/bpf_core_read.h>
+
+#include "sample.bpf.h"
+
+/*
+ * Where threads wait. The stack is taken when a thread leaves its CPU, for then it is the current task and
+ * its memory can be read; how long it was away is known when it is back, on whatever CPU.
+ */
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+/* The start time tells a thread from a later one with its tid. */
+struct off_cpu_key {
+  __u32 tid; /* of the host */
+  __u32 pad;
+  __u64 start_ns;
+};
+
+/* Threads that are off the CPU and were chosen. Sized by the loader. */
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(max_entries, 8192);
+  __type(key, struct off_cpu_key);
+  __type(value, __u32); /* tid in the namespace asked for */
+} off_cpu_threads SEC(".maps");
+
+static __always_inline void came_back(const struct off_cpu_key *key) {
+  const __u32 *tid = bpf_map_lookup_elem(&off_cpu_threads, key);
+
+  if (!tid) return;
+  struct op_sample end = {
+      .version = OP_SAMPLE_VERSION,
+      .kind = OP_SAMPLE_OFF_CPU_END,
+      .tid = *tid,
+      .cpu = bpf_get_smp_processor_id(),
+      .time_ns = bpf_ktime_get_boot_ns(),
+      .value = key->start_ns,
+  };
+  bpf_map_delete_elem(&off_cpu_threads, key);
+  if (bpf_ringbuf_output(&samples, &end, sizeof(end), BPF_RB_NO_WAKEUP)) count_up(OP_COUNT_OFF_CPU_END_LOST, 1);
+}
+
+static __always_inline void left(void *ctx, const struct off_cpu_key *key) {
+  __u32 zero = 0;
+  struct op_task who;
+
+  count_up(OP_COUNT_OFF_CPU_SWITCHES, 1);
+  if (bpf_get_prandom_u32() > config.off_cpu_threshold) return;
+  count_up(OP_COUNT_SAMPLES, 1);
+  count_up(OP_COUNT_OFF_CPU_CHOSEN, 1);
+  if (!identify(&who) || !is_wanted(&who)) return;
+  struct op_scratch *s = bpf_map_lookup_elem(&scratch, &zero);
+  if (!s) {
+    count_up(OP_COUNT_NO_SCRATCH, 1);
+    return;
+  }
+  if (bpf_map_update_elem(&off_cpu_threads, key, &who.tid, 0)) {
+    count_up(OP_COUNT_OFF_CPU_MAP_FULL, 1);
+    return;
+  }
+  take(s, &who, OP_SAMPLE_OFF_CPU, key->start_ns, 0);
+  if (!emit(ctx, s, true, 0)) bpf_map_delete_elem(&off_cpu_threads, key);
+}
+
+/* The idle task never waits for anything; a thread that exits never comes back. */
+#define SWITCHED(ctx, prev_key, prev_flags, next_key)                           \
+  do {                                                                          \
+    if ((next_key).tid) came_back(&(next_key));                                 \
+    if ((prev_key).tid && !((prev_flags) & PF_EXITING)) left(ctx, &(prev_key)); \
+  } while (0)
+
+/* Both have the arguments preempt, prev, next. */
+SEC("tp_btf/sched_switch")
+int off_cpu(__u64 *ctx) {
+  struct task_struct *prev = (struct task_struct *)ctx[1], *next = (struct task_struct *)ctx[2];
+  struct off_cpu_key prev_key = {.tid = prev->pid, .start_ns = prev->start_boottime};
+  struct off_cpu_key next_key = {.tid = next->pid, .start_ns = next->start_boottime};
+
+  SWITCHED(ctx, prev_key, prev->flags, next_key);
+  return 0;
+}
+
+/* Where the kernel refuses typed tracepoints. */
+SEC("raw_tp/sched_switch")
+int off_cpu_raw(__u64 *ctx) {
+  struct task_struct *prev = (struct task_struct *)ctx[1], *next = (struct task_struct *)ctx[2];
+  struct off_cpu_key prev_key = {.tid = BPF_CORE_READ(prev, pid), .start_ns = BPF_CORE_READ(prev, start_boottime)};
+  struct off_cpu_key next_key = {.tid = BPF_CORE_READ(next, pid), .start_ns = BPF_CORE_READ(next, start_boottime)};
+
+  SWITCHED(ctx, prev_key, BPF_CORE_READ(prev, flags), next_key);
+  return 0;
+}

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+#pragma once
+
+/* What every kind of sample does: filter, take the registers, unwind, hand over. */
+#include "unwind.bpf.h"
+
+const volatile struct op_config config = {};
+
+#define USER_CS_64 0x33
+/* MAX_PID_NS_LEVEL of the kernel, and the host itself. */
+#define OP_PID_LEVELS 33
+
+/* Who the current task is, in the pid namespace asked for. */
+struct op_task {
+  struct task_struct *task;
+  __u32 tgid;
+  __u32 tid;
+};
+
+/* The number of a pid in config.pid_namespace; 0 when it is not visible there. */
+static __always_inline __u32 number_of(struct pid *pid) {
+  __u32 level = BPF_CORE_READ(pid, level);
+
+  for (__u32 i = 0; i < OP_PID_LEVELS; i++) {
+    if (i > level) break;
+    struct upid *at = (void *)pid + bpf_core_field_offset(struct pid, numbers) + i * bpf_core_type_size(struct upid);
+    if (BPF_CORE_READ(at, ns, ns.inum) == config.pid_namespace) return BPF_CORE_READ(at, nr);
+  }
+  return 0;
+}
+
+/* False, and counted, when the task is outside of the namespace. */
+static __always_inline bool identify(struct op_task *who) {
+  __u64 id = bpf_get_current_pid_tgid();
+  struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+
+  who->task = task;
+  who->tgid = id >> 32;
+  who->tid = (__u32)id;
+  if (!config.pid_namespace || who->tid == 0) return true;
+  who->tgid = number_of(BPF_CORE_READ(task, group_leader, thread_pid));
+  who->tid = number_of(BPF_CORE_READ(task, thread_pid));
+  if (who->tgid && who->tid) return true;
+  count_up(OP_COUNT_FILTERED_NAMESPACE, 1);
+  return false;
+}
+
+static __always_inline __u64 rules_of_comm(void) {
+  char comm[OP_COMM_LEN] = {};
+  bool ended = false;
+
+  bpf_get_current_comm(comm, sizeof(comm));
+  /* Behind the terminator is whatever the task had there before. */
+  for (int i = 0; i < OP_COMM_LEN; i++) {
+    if (!comm[i]) ended = true;
+    if (ended) comm[i] = 0;
+  }
+  const __u64 *rules = bpf_map_lookup_elem(&comm_rules, comm);
+  return rules ? *rules : 0;
+}
+
+/* False, and counted, when a filter leaves the task out. A process that user space has not heard of yet
+ * passes: user space decides. */
+static __always_inline bool is_wanted(const struct op_task *who) {
+  struct task_struct *task = who->task;
+
+  if (config.min_age_ns &&
+      bpf_ktime_get_boot_ns() - BPF_CORE_READ(task, group_leader, start_boottime) < config.min_age_ns) {
+    count_up(OP_COUNT_FILTERED_AGE, 1);
+    return false;
+  }
+  if (!(config.filter_include | config.filter_exclude)) return true;
+  const struct op_process *process = bpf_map_lookup_elem(&processes, &who->tgid);
+  if (!process) return true;
+  __u64 matched = config.filter_any_comm;
+  if (config.filter_comm) matched |= rules_of_comm();
+  matched &= process->rules;
+  if (!(matched & config.filter_exclude) && (!config.filter_include || (matched & config.filter_include))) return true;
+  count_up(OP_COUNT_FILTERED_RULE, 1);
+  return false;
+}
+
+/* Where the task left user mode; false when it cannot be told. With `cs` of user mode s->ip, sp and fp are set. */
+static __always_inline bool user_registers(struct op_scratch *s, __u64 cs) {
+  if ((cs & 3) != 3) {
+    struct pt_regs *regs;
+    if (config.have_task_pt_regs) {
+      regs = (struct pt_regs *)bpf_task_pt_regs((void *)bpf_get_current_task_btf());
+    } else {
+      struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+      regs = (struct pt_regs *)(BPF_CORE_READ(task, stack) + config.kernel_stack_bytes -
+                                bpf_core_type_size(struct pt_regs));
+    }
+    cs = BPF_CORE_READ(regs, cs);
+    s->ip = BPF_CORE_READ(regs, ip);
+    s->sp = BPF_CORE_READ(regs, sp);
+    s->fp = BPF_CORE_READ(regs, bp);
+    s->flags |= OP_SAMPLE_KERNEL_MODE;
+  }
+  if (cs == USER_CS_64) return true;
+  s->error = (cs & 3) == 3 ? OP_COUNT_ERR_COMPAT : OP_COUNT_ERR_REGS;
+  return false;
+}
+
+/*
+ * A child that user space has not heard of yet executes what its parent does until it calls exec; exec
+ * moves the (randomized) stack.
+ */
+static __always_inline const struct op_process *process_of_parent(struct task_struct *task) {
+  struct task_struct *parent = BPF_CORE_READ(task, real_parent);
+  __u32 tgid = BPF_CORE_READ(parent, tgid);
+
+  if (config.pid_namespace) tgid = number_of(BPF_CORE_READ(parent, group_leader, thread_pid));
+  if (BPF_CORE_READ(task, mm, start_stack) != BPF_CORE_READ(parent, mm, start_stack) ||
+      BPF_CORE_READ(task, mm, start_code) != BPF_CORE_READ(parent, mm, start_code))
+    return 0;
+  return bpf_map_lookup_elem(&processes, &tgid);
+}
+
+static __always_inline void unwind_user(struct op_scratch *s, __u64 cs, __u32 tgid) {
+  const struct op_process *process = bpf_map_lookup_elem(&processes, &tgid);
+
+  s->return_address = 0;
+  s->via_fp = 0;
+  s->mapping.start = 0;
+  s->mapping.end = 0;
+  s->fp_steps = 0;
+  s->table_missing = 0;
+  s->stack_switches = 0;
+  s->known = 0;
+  if (!process) process = process_of_parent((struct task_struct *)bpf_get_current_task());
+  if (process) {
+    s->process = *process;
+    s->known = s->process.count != 0;
+  } else {
+    s->flags |= OP_SAMPLE_UNKNOWN_PROCESS;
+  }
+  if (!user_registers(s, cs)) {
+    count_up(s->error, 1);
+    return;
+  }
+  __u32 i;
+  for (i = 0; i < OP_MAX_USER_FRAMES; i++)
+    if (unwind_frame(i)) break;
+  /* Where a frame-pointer walk through code without frame pointers ends says nothing. */
+  if (!s->known)
+    s->error = OP_COUNT_UNKNOWN_PROCESS;
+  else if (s->table_missing)
+    s->error = OP_COUNT_TABLE_MISSING;
+  if (i == OP_MAX_USER_FRAMES) {
+    s->flags |= OP_SAMPLE_TRUNCATED;
+    count_up(OP_COUNT_ERR_DEPTH, 1);
+  } else if (s->error) {
+    count_up(s->error, 1);
+  } else {
+    count_up(OP_COUNT_USER_COMPLETE, 1);
+  }
+  if (s->error) s->flags |= OP_SAMPLE_ERROR;
+  count_up(OP_COUNT_USER_STACKS, 1);
+  count_up(OP_COUNT_USER_FRAMES, s->count);
+  if (s->fp_steps) count_up(OP_COUNT_FP_STEPS, s->fp_steps);
+}
+
+/* Hands the sample over; false, and counted, when the ring is full. */
+static __always_inline bool emit(void *ctx, struct op_scratch *s, bool has_kernel_stack, __u32 skip) {
+  __u64 users = s->count & (OP_USER_SLOTS - 1);
+  __u64 kernel_bytes = 0;
+
+  /* The kernel part goes right behind the last user frame, so that one record holds no gap. */
+  asm volatile("" : "+r"(users));
+  if (users > OP_MAX_USER_FRAMES) return false;
+  if (has_kernel_stack && !config.no_kernel_stacks) {
+    void *area = (void *)s->frames + users * sizeof(struct op_frame);
+    long got = bpf_get_stack(ctx, area, OP_MAX_KERNEL_FRAMES * sizeof(__u64), skip);
+    if (got > 0)
+      kernel_bytes = (__u64)got;
+    else
+      count_up(OP_COUNT_KERNEL_STACK_FAILED, 1);
+  }
+  asm volatile("" : "+r"(kernel_bytes));
+  if (kernel_bytes > OP_MAX_KERNEL_FRAMES * sizeof(__u64)) return false;
+  s->sample.user_count = users;
+  s->sample.kernel_count = kernel_bytes / sizeof(__u64);
+  s->sample.flags = s->flags;
+  s->sample.error = s->error;
+
+  __u64 size = sizeof(struct op_sample) + users * sizeof(struct op_frame) + kernel_bytes;
+  /* Timed draining is 20 times cheaper than a wake-up a sample; wake only for what cannot wait. */
+  bool urgent = (s->flags & OP_SAMPLE_UNKNOWN_PROCESS) ||
+                bpf_ringbuf_query(&samples, BPF_RB_AVAIL_DATA) > config.ring_bytes / 2;
+  if (bpf_ringbuf_output(&samples, &s->sample, size, urgent ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP)) {
+    count_up(OP_COUNT_RING_FULL, 1);
+    return false;
+  }
+  count_up(OP_COUNT_SAMPLES_EMITTED, 1);
+  return true;
+}
+
+/* Fills in what every sample says. The caller has set s->ip, sp and fp if `cs` is of user mode. */
+static __always_inline void take(struct op_scratch *s, const struct op_task *who, __u32 kind, __u64 value, __u64 cs) {
+  struct task_struct *task = who->task;
+
+  s->sample.version = OP_SAMPLE_VERSION;
+  s->sample.kind = kind;
+  s->sample.tgid = who->tgid;
+  s->sample.tid = who->tid;
+  s->sample.cpu = bpf_get_smp_processor_id();
+  s->sample.time_ns = bpf_ktime_get_boot_ns();
+  s->sample.cgroup_id = bpf_get_current_cgroup_id();
+  s->sample.value = value;
+  bpf_get_current_comm(s->sample.comm, sizeof(s->sample.comm));
+  s->count = 0;
+  s->error = 0;
+  s->flags = 0;
+  if (BPF_CORE_READ(task, flags) & PF_KTHREAD)
+    s->flags |= OP_SAMPLE_KERNEL_THREAD;
+  else if (!config.no_user_stacks)
+    unwind_user(s, cs, who->tgid);
+}

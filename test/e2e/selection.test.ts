@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: Apache-2.0
+import assert from 'node:assert/strict';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { packageRoot } from '../../src/internal/package-root.ts';
+import { valueToText } from '../../src/pdata/any-value.ts';
+import { getText } from '../../src/pdata/attributes.ts';
+import { stackNames } from '../../src/pdata/folded.ts';
+import type { Profile, ProfilesBatch } from '../../src/pdata/profiles-batch.ts';
+import { configSchema } from '../../src/receivers/profiling/config.ts';
+import { openSource, type ProfileSource } from '../../src/receivers/profiling/source.ts';
+import { WITHOUT_ROOT } from '../left-out.ts';
+import { WORKLOADS } from './workloads.ts';
+
+const SOURCES = join(packageRoot(), 'test', 'e2e', 'workloads');
+const scope = { name: 'test', version: '1', attributes: [], droppedAttributesCount: 0 };
+
+interface Recorded {
+  readonly batch: ProfilesBatch | undefined;
+  /** Figures after everything was stopped. */
+  readonly stats: Record<string, number>;
+  /** Samples of the batch and of what was left at the stop. */
+  readonly delivered: number;
+}
+
+async function record(
+  options: Record<string, unknown>,
+  during: (source: ProfileSource) => Promise<unknown>,
+): Promise<Recorded> {
+  const config = configSchema.parse({ samples_per_second: 199, ...options });
+  const { source } = await openSource(config, scope, false);
+  let batch: ProfilesBatch | undefined;
+  try {
+    await during(source);
+    batch = await source.collect();
+  } finally {
+    await source.stop();
+  }
+  const rest = await source.collect();
+  return { batch, stats: source.stats(), delivered: (batch?.eventCount ?? 0) + (rest?.eventCount ?? 0) };
+}
+
+/** Profiles of one process, all its programs. */
+function profilesOf(batch: ProfilesBatch | undefined, pid: number | undefined): Profile[] {
+  return (batch?.resources ?? [])
+    .filter((r) => getText(r.resource.attributes, 'process.pid') === String(pid))
+    .flatMap((r) => r.scopes.flatMap((s) => s.profiles));
+}
+
+const typeOf = (batch: ProfilesBatch | undefined, profile: Profile): string =>
+  batch?.dictionary.text(profile.sampleType.type) ?? '';
+
+function attributesOf(batch: ProfilesBatch | undefined, profile: Profile): Record<string, string> {
+  return Object.fromEntries(
+    [...profile.attributes].map((row) => [
+      batch?.dictionary.attributeKey(row) ?? '',
+      batch === undefined ? '' : valueToText(batch.dictionary.attributeValue(row)),
+    ]),
+  );
+}
+
+const stacksOf = (batch: ProfilesBatch | undefined, profiles: readonly Profile[]): string[] =>
+  profiles.flatMap((p) =>
+    batch === undefined ? [] : [...p.samples.stack].map((s) => stackNames(batch.dictionary, s).join(';')),
+  );
+
+/** Every sample taken was delivered, or is in a counter that says why not. */
+function assertAddsUp({ stats, delivered }: Recorded): void {
+  const dropped = Object.entries(stats).filter(([name]) => name.startsWith('drop_'));
+  const sum = dropped.reduce((total, [, count]) => total + count, delivered);
+  assert.equal(sum, stats['samples'], JSON.stringify({ delivered, ...Object.fromEntries(dropped) }));
+}
+
+describe('what the profiler samples', { timeout: 180_000, skip: WITHOUT_ROOT }, () => {
+  const dir = mkdtempSync(join(tmpdir(), 'otelcol-profiles-selection-'));
+  const children: ChildProcess[] = [];
+  let burn = '';
+  let sleeper = '';
+
+  const start = (command: string, args: readonly string[] = []): ChildProcess => {
+    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'ignore'] });
+    children.push(child);
+    return child;
+  };
+  const ended = (child: ChildProcess): Promise<unknown> =>
+    new Promise((resolve) => child.once('exit', resolve));
+  const compiled = (name: string): string => {
+    const out = join(dir, name);
+    execFileSync('gcc', ['-O1', '-o', out, join(SOURCES, `${name}.c`)]);
+    return out;
+  };
+
+  before(() => {
+    const c = WORKLOADS.find((w) => w.name === 'c');
+    assert.ok(c !== undefined);
+    [burn] = c.command(dir);
+    sleeper = compiled('sleeper');
+  });
+  after(() => {
+    for (const child of children) child.kill('SIGKILL');
+    rmSync(dir, { recursive: true, force: true });
+  });
+
+  it('leaves out what a filter excludes, and counts it', async () => {
+    const out = start(burn);
+    const kept = start('python3', ['-c', 'while True: pass']);
+    const recorded = await record({ filter: { exclude: [{ executable: 'burn-c' }] } }, () => delay(1500));
+    assert.deepEqual(profilesOf(recorded.batch, out.pid), []);
+    assert.ok(profilesOf(recorded.batch, kept.pid).length > 0);
+    assert.ok((recorded.stats['drop_filtered_rule'] ?? 0) > 20, JSON.stringify(recorded.stats));
+    assertAddsUp(recorded);
+    out.kill('SIGKILL');
+    kept.kill('SIGKILL');
+  });
+
+  it('keeps only what a filter includes: a pid, or threads of a name', async () => {
+    const busy = [start(burn), start(burn)];
+    const byPid = await record({ filter: { include: [{ pid: busy[0]?.pid }] } }, () => delay(1000));
+    assert.equal(byPid.batch?.resources.length, 1);
+    assert.ok(profilesOf(byPid.batch, busy[0]?.pid).length > 0);
+    const byComm = await record({ filter: { include: [{ comm: 'burn-c' }] } }, () => delay(1000));
+    const names = byComm.batch?.resources.map((r) =>
+      getText(r.resource.attributes, 'process.executable.name'),
+    );
+    assert.deepEqual([...new Set(names)], ['burn-c']);
+    assert.ok((byComm.stats['drop_filtered_rule'] ?? 0) > 0);
+    assertAddsUp(byComm);
+    for (const child of busy) child.kill('SIGKILL');
+  });
+
+  it('leaves out processes that are too young, and counts them', async () => {
+    const young = start(burn);
+    const recorded = await record({ filter_min_process_age: '10m' }, () => delay(1000));
+    assert.deepEqual(profilesOf(recorded.batch, young.pid), []);
+    assert.ok((recorded.stats['drop_filtered_process_age'] ?? 0) > 20);
+    assertAddsUp(recorded);
+    const old = await record({ filter_min_process_age: '1ms' }, () => delay(500));
+    assert.ok(profilesOf(old.batch, young.pid).length > 0);
+    young.kill('SIGKILL');
+  });
+
+  it('leaves out kernel or user stacks', async () => {
+    // Half of this one's time is in the kernel.
+    const child = start('dd', ['if=/dev/zero', 'of=/dev/null', 'bs=512']);
+    const types = async (options: Record<string, unknown>): Promise<Set<string>> => {
+      const { batch } = await record(options, () => delay(800));
+      const found = new Set<string>();
+      for (const profile of profilesOf(batch, child.pid)) {
+        for (const stack of profile.samples.stack) {
+          const tables = batch?.dictionary.tables;
+          if (tables === undefined) continue;
+          for (
+            let i = tables.stacks.locations.start[stack] ?? 0;
+            i < (tables.stacks.locations.start[stack + 1] ?? 0);
+            i++
+          ) {
+            const location = tables.stacks.locations.values[i] ?? 0;
+            const row =
+              tables.locations.attributes.values[tables.locations.attributes.start[location] ?? 0] ?? 0;
+            if (batch !== undefined) found.add(valueToText(batch.dictionary.attributeValue(row)));
+          }
+        }
+      }
+      return found;
+    };
+    assert.deepEqual([...(await types({}))].sort(), ['kernel', 'native']);
+    assert.deepEqual([...(await types({ kernel_stacks: false }))], ['native']);
+    assert.deepEqual([...(await types({ user_stacks: false }))], ['kernel']);
+    child.kill('SIGKILL');
+  });
+
+  it('makes its tables larger by the scale', async () => {
+    const bytes = async (scale: number): Promise<number> => {
+      const { stats } = await record({ map_scale_factor: scale }, async () => undefined);
+      return (stats['map_bytes'] ?? 0) - (stats['table_bytes'] ?? 0);
+    };
+    const [one, four] = [await bytes(0), await bytes(2)];
+    assert.ok(four > 2 * one, `${one} and ${four} bytes`);
+  });
+
+  it('stops and goes on with sampling by the window', async () => {
+    const child = start(burn);
+    let first = 0;
+    let paused = 0;
+    const recorded = await record({ probabilistic_threshold: 50 }, async (source) => {
+      await delay(500);
+      source.setSampling(false);
+      first = source.stats()['samples'] ?? 0;
+      await delay(500);
+      paused = source.stats()['samples'] ?? 0;
+      source.setSampling(true);
+      await delay(500);
+    });
+    assert.ok(first > 0);
+    assert.equal(paused, first);
+    assert.ok((recorded.stats['samples'] ?? 0) > paused);
+    const [profile] = profilesOf(recorded.batch, child.pid);
+    assert.ok(profile !== undefined);
+    assert.deepEqual(attributesOf(recorded.batch, profile), { 'otelcol.profiles.sampling.fraction': '0.5' });
+    child.kill('SIGKILL');
+  });
+
+  it('tells for how long a program was off the CPU, and where', async () => {
+    let sleptNs = 0n;
+    let pid: number | undefined;
+    const recorded = await record({ off_cpu_threshold: 1 }, async () => {
+      // One that runs all the time has the unwind tables loaded; the first stacks of a file are cut.
+      start(sleeper, ['1000000', '20']);
+      await delay(1000);
+      // Sleeps 20 times for 25 ms and prints how long that took by its own clock.
+      const child = start(sleeper, ['20', '25']);
+      pid = child.pid;
+      let said = '';
+      child.stdout?.on('data', (chunk: Buffer) => (said += chunk.toString()));
+      await new Promise((resolve) => child.once('close', resolve));
+      sleptNs = BigInt(said.trim());
+    });
+    const profiles = profilesOf(recorded.batch, pid).filter((p) => typeOf(recorded.batch, p) === 'off_cpu');
+    const inSleep = profiles.flatMap((p) =>
+      [...p.samples.stack].flatMap((stack, i) => {
+        const names = recorded.batch === undefined ? [] : stackNames(recorded.batch.dictionary, stack);
+        return names.includes('take_a_nap')
+          ? [{ names, values: p.samples.values.slice(p.samples.valueStart[i], p.samples.valueStart[i + 1]) }]
+          : [];
+      }),
+    );
+    const values = inSleep.flatMap((s) => [...s.values]);
+    const total = values.reduce((a, b) => a + b, 0n);
+    // The process's first sleep may come before its mappings are known: then its stack is cut.
+    assert.ok(values.length >= 19, `${values.length} sleeps`);
+    // Off the CPU is less than from call to return, and no less than was asked for.
+    assert.ok(total >= 19n * 25_000_000n && total <= sleptNs, `${total} ns of ${sleptNs} ns`);
+    // Root first: the program's frames, then the kernel's, without those of the tracepoint.
+    for (const { names } of inSleep) {
+      assert.equal(names.at(-1), '__schedule', names.join(';'));
+      assert.ok(names.indexOf('main') < names.indexOf('take_a_nap'), names.join(';'));
+    }
+    assert.equal(profilesOf(recorded.batch, 0).length, 0);
+    assertAddsUp(recorded);
+  });
+
+  it('samples a share of the switches, and says which', async () => {
+    const recorded = await record({ off_cpu_threshold: 0.25 }, async () => {
+      await ended(start(sleeper, ['400', '1']));
+    });
+    const { batch, stats } = recorded;
+    const offCpu = [...(batch?.profiles() ?? [])].find(({ profile }) => typeOf(batch, profile) === 'off_cpu');
+    assert.ok(offCpu !== undefined);
+    assert.deepEqual(attributesOf(batch, offCpu.profile), { 'otelcol.profiles.sampling.fraction': '0.25' });
+    const share = (stats['off_cpu_chosen'] ?? 0) / (stats['off_cpu_switches'] ?? 1);
+    assert.ok(share > 0.15 && share < 0.35, `${share} of the switches`);
+    assertAddsUp(recorded);
+  });
+
+  it('sees every call and return of a probed function, the first too, by the name of the probe', async () => {
+    const probe = (mode: string): Record<string, string> => ({
+      type: 'kprobe',
+      mode,
+      target: sleeper,
+      symbol: 'take_a_nap',
+    });
+    const pids: (number | undefined)[] = [];
+    const recorded = await record({ probes: [probe('uprobe'), probe('uretprobe')] }, async () => {
+      for (const naps of ['3', '4']) {
+        const child = start(sleeper, [naps, '100']);
+        pids.push(child.pid);
+        await ended(child);
+      }
+    });
+    const { batch } = recorded;
+    const seen = pids.map((pid) =>
+      Object.fromEntries(
+        profilesOf(batch, pid)
+          .filter((p) => typeOf(batch, p) === 'events')
+          .map((p) => [attributesOf(batch, p)['otelcol.profiles.probe.name'], p.samples.timestamps.length]),
+      ),
+    );
+    const names = [`uprobe:${sleeper}:take_a_nap`, `uretprobe:${sleeper}:take_a_nap`] as const;
+    assert.deepEqual(seen, [
+      { [names[0]]: 3, [names[1]]: 3 },
+      { [names[0]]: 4, [names[1]]: 4 },
+    ]);
+    const stacks = stacksOf(
+      batch,
+      profilesOf(batch, pids[1]).filter((p) => typeOf(batch, p) === 'events'),
+    );
+    assert.ok(
+      stacks.some((s) => /main;take_a_nap$/.test(s)),
+      stacks.join('\n'),
+    );
+    assertAddsUp(recorded);
+  });
+
+  it('refuses a probe that cannot be set, and says why', async () => {
+    const opened = (probe: Record<string, string>): Promise<unknown> =>
+      record({ probes: [{ type: 'kprobe', ...probe }] }, async () => undefined);
+    await assert.rejects(
+      opened({ mode: 'uprobe', target: sleeper, symbol: 'no_such_function' }),
+      /uprobe on "no_such_function" of ".*sleeper": the target has no function of that name/,
+    );
+    const hasKprobes = /^kprobe$/m.test(execFileSync('ls', ['/sys/bus/event_source/devices']).toString());
+    const kernel = opened({ mode: 'kprobe', symbol: hasKprobes ? 'no_such_function' : 'vfs_read' });
+    await assert.rejects(
+      kernel,
+      hasKprobes ? /cannot set the kprobe/ : /built without kprobes \(CONFIG_KPROBES\)/,
+    );
+  });
+
+  it('tells pids as its own pid namespace does, and leaves out what is not in it', async () => {
+    const script = join(packageRoot(), 'test', 'e2e', 'in-pid-namespace.ts');
+    const inside = spawn(
+      'unshare',
+      ['--fork', '--pid', '--mount-proc', process.execPath, '--import', 'tsx', script, burn],
+      { stdio: ['ignore', 'pipe', 'inherit'], cwd: packageRoot() },
+    );
+    children.push(inside);
+    let said = '';
+    inside.stdout.on('data', (chunk: Buffer) => (said += chunk.toString()));
+    await new Promise((resolve) => inside.once('close', resolve));
+    const result: unknown = JSON.parse(said);
+    assert.ok(typeof result === 'object' && result !== null && 'pids' in result && 'child' in result, said);
+    assert.ok(Array.isArray(result.pids) && result.pids.includes(String(result.child)), said);
+    const highest = Number(readFileSync('/proc/sys/kernel/pid_max', 'utf8'));
+    assert.ok(
+      result.pids.every((pid) => Number(pid) > 0 && Number(pid) < Math.min(highest, 200)),
+      said,
+    );
+    assert.ok('outside' in result && Number(result.outside) > 0, said);
+  });
+});
