@@ -71,6 +71,8 @@ struct task_struct {
   struct task_struct *real_parent;
   struct task_struct *group_leader;
   struct pid *thread_pid;
+  unsigned long nvcsw;
+  unsigned long nivcsw;
   __u64 start_boottime;
   int pid;
   int tgid;

@@ -21,22 +21,37 @@ struct off_cpu_key {
   __u64 start_ns;
 };
 
+struct off_cpu_thread {
+  __u32 tid;      /* in the namespace asked for */
+  __u32 switches; /* how often it had left a CPU by then */
+};
+
 /* Threads that are off the CPU and were chosen. Sized by the loader. */
 struct {
   __uint(type, BPF_MAP_TYPE_HASH);
   __uint(max_entries, 8192);
   __type(key, struct off_cpu_key);
-  __type(value, __u32); /* tid in the namespace asked for */
+  __type(value, struct off_cpu_thread);
 } off_cpu_threads SEC(".maps");
 
-static __always_inline void came_back(const struct off_cpu_key *key) {
-  const __u32 *tid = bpf_map_lookup_elem(&off_cpu_threads, key);
+static __always_inline __u32 switches_of(struct task_struct *task) {
+  return BPF_CORE_READ(task, nvcsw) + BPF_CORE_READ(task, nivcsw);
+}
 
-  if (!tid) return;
+static __always_inline void came_back(struct task_struct *task, const struct off_cpu_key *key) {
+  const struct off_cpu_thread *thread = bpf_map_lookup_elem(&off_cpu_threads, key);
+
+  if (!thread) return;
+  if (thread->switches != switches_of(task)) {
+    /* It was back before, which we have not seen: the time would hold time on the CPU. */
+    bpf_map_delete_elem(&off_cpu_threads, key);
+    count_up(OP_COUNT_OFF_CPU_END_LOST, 1);
+    return;
+  }
   struct op_sample end = {
       .version = OP_SAMPLE_VERSION,
       .kind = OP_SAMPLE_OFF_CPU_END,
-      .tid = *tid,
+      .tid = thread->tid,
       .cpu = bpf_get_smp_processor_id(),
       .time_ns = bpf_ktime_get_boot_ns(),
       .value = key->start_ns,
@@ -45,7 +60,7 @@ static __always_inline void came_back(const struct off_cpu_key *key) {
   if (bpf_ringbuf_output(&samples, &end, sizeof(end), BPF_RB_NO_WAKEUP)) count_up(OP_COUNT_OFF_CPU_END_LOST, 1);
 }
 
-static __always_inline void left(void *ctx, const struct off_cpu_key *key) {
+static __always_inline void left(void *ctx, struct task_struct *task, const struct off_cpu_key *key) {
   __u32 zero = 0;
   struct op_task who;
 
@@ -59,7 +74,8 @@ static __always_inline void left(void *ctx, const struct off_cpu_key *key) {
     count_up(OP_COUNT_NO_SCRATCH, 1);
     return;
   }
-  if (bpf_map_update_elem(&off_cpu_threads, key, &who.tid, 0)) {
+  struct off_cpu_thread thread = {.tid = who.tid, .switches = switches_of(task)};
+  if (bpf_map_update_elem(&off_cpu_threads, key, &thread, 0)) {
     count_up(OP_COUNT_OFF_CPU_MAP_FULL, 1);
     return;
   }
@@ -68,10 +84,10 @@ static __always_inline void left(void *ctx, const struct off_cpu_key *key) {
 }
 
 /* The idle task never waits for anything; a thread that exits never comes back. */
-#define SWITCHED(ctx, prev_key, prev_flags, next_key)                           \
-  do {                                                                          \
-    if ((next_key).tid) came_back(&(next_key));                                 \
-    if ((prev_key).tid && !((prev_flags) & PF_EXITING)) left(ctx, &(prev_key)); \
+#define SWITCHED(ctx, prev, prev_key, prev_flags, next, next_key)                     \
+  do {                                                                                \
+    if ((next_key).tid) came_back(next, &(next_key));                                 \
+    if ((prev_key).tid && !((prev_flags) & PF_EXITING)) left(ctx, prev, &(prev_key)); \
   } while (0)
 
 /* Both have the arguments preempt, prev, next. */
@@ -81,7 +97,7 @@ int off_cpu(__u64 *ctx) {
   struct off_cpu_key prev_key = {.tid = prev->pid, .start_ns = prev->start_boottime};
   struct off_cpu_key next_key = {.tid = next->pid, .start_ns = next->start_boottime};
 
-  SWITCHED(ctx, prev_key, prev->flags, next_key);
+  SWITCHED(ctx, prev, prev_key, prev->flags, next, next_key);
   return 0;
 }
 
@@ -92,6 +108,6 @@ int off_cpu_raw(__u64 *ctx) {
   struct off_cpu_key prev_key = {.tid = BPF_CORE_READ(prev, pid), .start_ns = BPF_CORE_READ(prev, start_boottime)};
   struct off_cpu_key next_key = {.tid = BPF_CORE_READ(next, pid), .start_ns = BPF_CORE_READ(next, start_boottime)};
 
-  SWITCHED(ctx, prev_key, BPF_CORE_READ(prev, flags), next_key);
+  SWITCHED(ctx, prev, prev_key, BPF_CORE_READ(prev, flags), next, next_key);
   return 0;
 }
