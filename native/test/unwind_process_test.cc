@@ -59,7 +59,8 @@ SidebandEvent Mmap(uint64_t start, uint64_t length) {
 
 void TestMappings() {
   FileTable files([](const std::shared_ptr<ProfiledFile>&) {});
-  ProcessTable table(&files, nullptr, {});
+  const ProcessFilter noFilter({});
+  ProcessTable table(&files, nullptr, &noFilter, {});
   const int own = static_cast<int>(getpid());
   table.Prime();
   const auto* code = table.MappingAt(own, reinterpret_cast<uint64_t>(&TestMappings));
