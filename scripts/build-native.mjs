@@ -46,12 +46,14 @@ const ADDONS = {
     output: 'otelcol_profiles',
     sources: () => {
       const addon = join(native, 'addon');
-      return sourcesIn(addon, join(addon, 'elf'), join(addon, 'symbols'), join(addon, 'unwind'));
+      const folders = ['dwarf', 'elf', 'symbols', 'unwind'];
+      return sourcesIn(addon, ...folders.map((folder) => join(addon, folder)));
     },
     tests: join(native, 'test'),
     optimize: '-O2',
     objects: 'obj',
-    libraries: ['-lbpf', '-lelf', '-lz', '-llzma'],
+    // libzstd as in the codecs: static and hidden, so that Node's own does not stand in.
+    libraries: ['-Wl,--exclude-libs,libzstd.a', '-lbpf', '-lelf', '-lz', '-llzma', '-l:libzstd.a'],
   },
   codecs: {
     output: 'otelcol_codecs',

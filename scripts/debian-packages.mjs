@@ -10,6 +10,7 @@ export const EBPF_PACKAGES = [
   'libelf-dev',
   'zlib1g-dev',
   'liblzma-dev',
+  'libzstd-dev',
   'g++',
   'make',
   'pkg-config',

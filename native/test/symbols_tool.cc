@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Command-line access to the symbolizer, for comparisons with nm and llvm-symbolizer and for figures:
 //   symbols_tool lookup FILE MODE     hex addresses on stdin → "address<TAB>name<TAB>file:line | …"
+//   symbols_tool lines FILE MODE      the same with DWARF, frames and their lines as llvm-symbolizer has them
+//   symbols_tool dwarfbench FILE      hex addresses on stdin → time and bytes to load and to look up
 //   symbols_tool demangle MODE        names on stdin → names
 //   symbols_tool bench FILE           index time, bytes, ns a lookup
 //   symbols_tool kallsyms             load time, resident memory
@@ -17,6 +19,8 @@
 #include <random>
 #include <string>
 
+#include "../addon/dwarf/dwarf_file.h"
+#include "../addon/symbols/source_lines.h"
 #include "../addon/symbols/symbols.h"
 
 using namespace otelprof;
@@ -69,6 +73,69 @@ int lookup(const char* path, DemangleMode mode) {
     }
     std::printf("\n");
   }
+  return 0;
+}
+
+void printErrors(const DwarfErrors& errors) {
+  std::fprintf(stderr, "malformed %" PRIu64 ", over limit %" PRIu64 ", compressed %" PRIu64 ", alternate %" PRIu64 "\n",
+               errors.malformed.load(), errors.overLimit.load(), errors.compressed.load(), errors.alternate.load());
+}
+
+int lines(const char* path, DemangleMode mode) {
+  auto elf = openElf(path);
+  auto debug = debugOf(*elf, path);
+  auto symbols = FileSymbols::Load(*elf, mode, debug.get());
+  DwarfErrors errors;
+  auto dwarf = DwarfFile::Open(*elf, debug.get(), &errors);
+  std::vector<ResolvedFrame> frames;
+  for (std::string line; std::getline(std::cin, line);) {
+    uint64_t va = std::strtoull(line.c_str(), nullptr, 16);
+    symbols->Lookup(va, &frames);
+    if (dwarf) {
+      dwarf->Load(va);
+      AddSourceLines(*dwarf, va, mode, &frames);
+    }
+    for (const auto& frame : frames)
+      std::printf("%s\n%s:%u\n", frame.name.empty() ? "??" : frame.name.c_str(),
+                  frame.file.empty() ? "??" : frame.file.c_str(), frame.line);
+    if (frames.empty()) std::printf("??\n??:0\n");
+    std::printf("\n");
+  }
+  printErrors(errors);
+  return 0;
+}
+
+int dwarfBench(const char* path) {
+  auto elf = openElf(path);
+  auto debug = debugOf(*elf, path);
+  DwarfErrors errors;
+  std::vector<uint64_t> addresses;
+  for (std::string line; std::getline(std::cin, line);) addresses.push_back(std::strtoull(line.c_str(), nullptr, 16));
+  const long before = residentKb();
+  const double t0 = nowMs();
+  auto dwarf = DwarfFile::Open(*elf, debug.get(), &errors);
+  if (!dwarf || addresses.empty()) return 1;
+  dwarf->Load(addresses[0]);
+  const double t1 = nowMs();
+  for (uint64_t va : addresses) dwarf->Load(va);
+  const double t2 = nowMs();
+  dwarf->Rest();
+  const long after = residentKb();
+  std::vector<SourceFrame> frames;
+  std::shared_ptr<const UnitTable> table;
+  size_t found = 0, count = 0;
+  const double t3 = nowMs();
+  for (uint64_t va : addresses) {
+    frames.clear();
+    found += dwarf->Find(va, &frames, &table) == DwarfFile::Answer::Found;
+    count += frames.size();
+  }
+  const double t4 = nowMs();
+  std::printf("%s: first address %.1f ms, all %zu addresses %.1f ms, %zu units, %zu bytes held, RSS +%ld kB; "
+              "%zu found, %zu frames, lookup %.0f ns\n",
+              path, t1 - t0, addresses.size(), t2 - t0, dwarf->unitCount(), dwarf->sizeBytes(), after - before, found,
+              count, (t4 - t3) * 1e6 / static_cast<double>(addresses.size()));
+  printErrors(errors);
   return 0;
 }
 
@@ -130,6 +197,8 @@ int main(int argc, char** argv) {
     return mode.value_or(DemangleMode::Full);
   };
   if (command == "lookup" && argc > 2) return lookup(argv[2], modeAt(3));
+  if (command == "lines" && argc > 2) return lines(argv[2], modeAt(3));
+  if (command == "dwarfbench" && argc > 2) return dwarfBench(argv[2]);
   if (command == "bench" && argc > 2) return bench(argv[2]);
   if (command == "kallsyms") return kallsyms();
   if (command == "htlhash" && argc > 2) return std::puts(openElf(argv[2])->htlHash().c_str()) < 0;
@@ -138,6 +207,6 @@ int main(int argc, char** argv) {
     for (std::string line; std::getline(std::cin, line);) std::puts(Demangle(line, modeAt(2)).c_str());
     return 0;
   }
-  std::fprintf(stderr, "usage: symbols_tool lookup|demangle|bench|kallsyms|htlhash|buildid …\n");
+  std::fprintf(stderr, "usage: symbols_tool lookup|lines|dwarfbench|demangle|bench|kallsyms|htlhash|buildid …\n");
   return 2;
 }

@@ -36,6 +36,7 @@ class ByteReader {
       const uint8_t byte = Read<uint8_t>();
       if (shift < 64) value |= uint64_t{byte & 0x7fu} << shift;
       if (!(byte & 0x80)) break;
+      if (shift >= kMaxLebShift) Fail();
     }
     return value;
   }
@@ -48,6 +49,7 @@ class ByteReader {
       byte = Read<uint8_t>();
       if (shift < 64) value |= uint64_t{byte & 0x7fu} << shift;
       shift += 7;
+      if (shift > kMaxLebShift && (byte & 0x80)) Fail();
     }
     if (shift < 64 && (byte & 0x40)) value |= ~uint64_t{0} << shift;
     return static_cast<int64_t>(value);
@@ -77,6 +79,9 @@ class ByteReader {
   void Skip(uint64_t size) { Take(size); }
 
  private:
+  /// Assemblers pad LEB128 to the width of a relocation; nobody to more than 16 bytes.
+  static constexpr unsigned kMaxLebShift = 7 * 15;
+
   void Fail() {
     ok_ = false;
     position_ = bytes_.size();
