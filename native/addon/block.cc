@@ -5,8 +5,10 @@
 #include <array>
 #include <map>
 #include <tuple>
+#include <unordered_set>
 
 #include "block_columns.h"
+#include "symbols/source_lines.h"
 
 namespace otelprof {
 namespace {
@@ -351,9 +353,31 @@ std::vector<uint8_t> BlockBuilder::Finish(uint64_t endUnixNs) {
 
 const std::vector<ResolvedFrame>& BlockWriter::Names(const ProfiledFile& file, const FileSymbols& symbols,
                                                      uint64_t va) {
-  const auto [it, isNew] = names_.try_emplace({file.id(), va});
-  if (isNew) symbols.Lookup(va, &it->second);
-  return it->second;
+  CachedNames& names = names_[{file.id(), va}];
+  if (names.final) return names.frames;
+  symbols.Lookup(va, &names.frames);
+  const auto dwarf = file.dwarf();
+  names.final = !dwarf || AddSourceLines(*dwarf, va, demangle_, &names.frames);
+  return names.frames;
+}
+
+std::unordered_map<std::shared_ptr<ProfiledFile>, std::vector<uint64_t>> BlockWriter::Unresolved(
+    const SampleWindow& window) const {
+  std::unordered_map<std::shared_ptr<ProfiledFile>, std::vector<uint64_t>> out;
+  std::unordered_set<NameKey, NameKeyHash> seen;
+  for (size_t i = 0; i < window.stackCount(); i++) {
+    for (const op_frame& frame : window.stack(i)) {
+      if (frame.kind != OP_FRAME_FILE) continue;
+      const NameKey key{frame.file, frame.addr - (frame.flags & OP_FRAME_RETURN_ADDRESS)};
+      if (!seen.insert(key).second) continue;
+      const auto known = names_.find(key);
+      const auto file = window.files().find(frame.file);
+      if ((known != names_.end() && known->second.final) || file == window.files().end() || !file->second->dwarf())
+        continue;
+      out[file->second].push_back(key.va);
+    }
+  }
+  return out;
 }
 
 void BlockWriter::RefreshKernel(uint64_t nowNs) {

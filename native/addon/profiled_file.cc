@@ -67,6 +67,16 @@ void ProfiledFile::SetSymbols(std::shared_ptr<const FileSymbols> symbols) {
   symbols_ = std::move(symbols);
 }
 
+std::shared_ptr<DwarfFile> ProfiledFile::dwarf() const {
+  const std::lock_guard lock(mutex_);
+  return dwarf_;
+}
+
+void ProfiledFile::SetDwarf(std::shared_ptr<DwarfFile> dwarf) {
+  const std::lock_guard lock(mutex_);
+  dwarf_ = std::move(dwarf);
+}
+
 std::shared_ptr<const UnwindTable> ProfiledFile::table() const {
   const std::lock_guard lock(mutex_);
   return table_;

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "dwarf/dwarf_file.h"
 #include "elf/elf_file.h"
 #include "symbols/symbols.h"
 #include "unique_fd.h"
@@ -61,6 +62,9 @@ class ProfiledFile {
   void SetDetails(Details details);
   std::shared_ptr<const FileSymbols> symbols() const;
   void SetSymbols(std::shared_ptr<const FileSymbols> symbols);
+  /// nullptr where there is none, or before the symbols are there.
+  std::shared_ptr<DwarfFile> dwarf() const;
+  void SetDwarf(std::shared_ptr<DwarfFile> dwarf);
 
   std::atomic<TableState> tableState{TableState::Queued};
   std::atomic<uint64_t> tableBytes{0};
@@ -84,6 +88,7 @@ class ProfiledFile {
   mutable std::mutex mutex_;
   Details details_;
   std::shared_ptr<const FileSymbols> symbols_;
+  std::shared_ptr<DwarfFile> dwarf_;
   std::shared_ptr<const UnwindTable> table_;
 };
 

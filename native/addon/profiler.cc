@@ -24,6 +24,8 @@ constexpr std::chrono::milliseconds kNamesLimit{3000};
 // Threads that wait, with their stacks: 16 B a frame.
 constexpr size_t kOffCpuThreads = 8192;
 constexpr size_t kOffCpuFrames = 512u << 10;
+// What is not read by then has names without lines in this block and is read for the next.
+constexpr std::chrono::milliseconds kLinesLimit{2000};
 
 uint64_t UnixNs() {
   timespec now{};
@@ -47,7 +49,8 @@ Failure CheckKernelVersion() {
 Profiler::Profiler(Options options)
     : options_(std::move(options)),
       filter_(options_.filter),
-      offCpu_(kOffCpuThreads << options_.mapScaleFactor, kOffCpuFrames << options_.mapScaleFactor) {}
+      offCpu_(kOffCpuThreads << options_.mapScaleFactor, kOffCpuFrames << options_.mapScaleFactor),
+      blocks_(options_.demangle) {}
 
 Profiler::~Profiler() { Stop(); }
 
@@ -57,6 +60,7 @@ Failure Profiler::Start() {
   if (!wakeFd_) return SystemFailure(errno, "eventfd", "cannot start the profiler");
   if (const Failure failure = options_.mode == ProfilerMode::Ebpf ? StartEbpf() : StartPerf()) return failure;
   worker_ = std::make_unique<TableWorker>(session_.get(), options_.maxTableBytes << options_.mapScaleFactor, options_.demangle);
+  lines_ = std::make_unique<LineWorker>();
   if (session_) store_ = std::make_unique<MappingStore>(session_.get());
   files_ = std::make_unique<FileTable>(
       [this](const std::shared_ptr<ProfiledFile>& file) { worker_->QueueTable(file); });
@@ -119,8 +123,10 @@ void Profiler::Stop() {
   if (thread_.joinable()) thread_.join();
   if (!worker_) return;
   worker_->WaitIdle(kNamesLimit);  // names for the last window
+  if (handed_) ReadLines(*handed_);  // the thread that would replace it has ended
   const std::lock_guard lock(resourcesMutex_);
   finalStats_ = CountAll();
+  lines_.reset();
   worker_.reset();
   processes_.reset();
   files_.reset();
@@ -371,6 +377,11 @@ void Profiler::ReadStack(const op_sample& head, const uint8_t* frames, const std
   }
 }
 
+void Profiler::ReadLines(const SampleWindow& window) {
+  for (auto& [file, addresses] : blocks_.Unresolved(window)) lines_->Queue(file, std::move(addresses));
+  lines_->WaitIdle(kLinesLimit);
+}
+
 std::vector<uint8_t> Profiler::Collect() {
   const std::lock_guard serial(collectMutex_);
   std::unique_ptr<SampleWindow> window;
@@ -384,7 +395,10 @@ std::vector<uint8_t> Profiler::Collect() {
     window = std::move(handed_);
   }
   if (!window) window = std::make_unique<SampleWindow>(UnixNs());
-  if (worker_) worker_->WaitIdle(kNamesLimit);
+  if (worker_) {
+    worker_->WaitIdle(kNamesLimit);
+    ReadLines(*window);
+  }
   return blocks_.Write(*window, UnixNs(), UnixNs() - BootTimeNs());
 }
 
@@ -447,6 +461,17 @@ Profiler::NamedCounters Profiler::CountAll() const {
   add("table_rows_unsupported", tables.rowsUnsupported);
   add("symbol_files", tables.symbolFiles);
   add("symbol_bytes", tables.symbolBytes);
+  const auto& lines = lines_->stats();
+  add("dwarf_units", lines.unitsLoaded);
+  add("dwarf_units_evicted", lines.evictions);
+  add("dwarf_bytes", lines.bytes);
+  add("dwarf_addresses_refused", lines.addressesRefused);
+  add("dwarf_error_malformed", tables.dwarfErrors.malformed);
+  add("dwarf_error_over_limit", tables.dwarfErrors.overLimit);
+  add("dwarf_error_compressed", tables.dwarfErrors.compressed);
+  add("dwarf_error_alternate_file", tables.dwarfErrors.alternate);
+  add("dwarf_queue", lines_->queued());
+  add("cpu_ns_lines_thread", lines_->cpuNs());
   add("worker_queue", worker_->queued());
   add("map_bytes", (session_ ? session_->mapBytes() : 0) + featureBytes + tables.tableBytes);
   add("cpu_ns_tables_thread", worker_->cpuNs());

@@ -15,6 +15,7 @@
 #include "bpf_feature.h"
 #include "bpf_session.h"
 #include "file_table.h"
+#include "line_worker.h"
 #include "mapping_store.h"
 #include "off_cpu.h"
 #include "options.h"
@@ -84,6 +85,7 @@ class Profiler {
   void ReadStack(const op_sample& head, const uint8_t* frames, const std::shared_ptr<const ProcessInfo>& info);
   void AddUserFrame(op_frame frame, int pid, uint64_t timeNs, const std::shared_ptr<const ProcessInfo>& info);
   void UseFile(const std::shared_ptr<ProfiledFile>& file, uint64_t timeNs);
+  void ReadLines(const SampleWindow& window);
   void TakeSnapshot();
   NamedCounters CountAll() const;
   void Wake();
@@ -95,6 +97,7 @@ class Profiler {
   std::unique_ptr<Sideband> sideband_;  // with session_
   std::unique_ptr<PerfSession> perf_;   // instead of both
   std::unique_ptr<TableWorker> worker_;
+  std::unique_ptr<LineWorker> lines_;  // after worker_, whose counters it uses
   std::unique_ptr<MappingStore> store_;
   std::unique_ptr<FileTable> files_;
   std::unique_ptr<ProcessTable> processes_;

@@ -211,6 +211,8 @@ void TableWorker::LoadSymbols(const std::shared_ptr<ProfiledFile>& file) {
     auto debug = OpenDebugFile(*image, file->directory(), file->root());
     if (!debug) debug = OpenDebugFile(*image, file->directory(), "");
     std::shared_ptr<const FileSymbols> symbols = FileSymbols::Load(*image, demangle_, debug.get());
+    // Go's own table has lines and inlined functions already.
+    if (!symbols->isGo()) file->SetDwarf(DwarfFile::Open(*image, debug.get(), &stats_.dwarfErrors));
     stats_.symbolFiles++;
     stats_.symbolBytes += symbols->sizeBytes();
     file->SetSymbols(std::move(symbols));

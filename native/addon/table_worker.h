@@ -30,6 +30,7 @@ class TableWorker {
     std::atomic<uint64_t> rowsUnsupported{0};
     std::atomic<uint64_t> symbolFiles{0};
     std::atomic<uint64_t> symbolBytes{0};
+    DwarfErrors dwarfErrors;  // of files as they are opened here and of units as others read them
   };
 
   /// `session` may be nullptr (perf mode): tables then stay with their file.
@@ -46,6 +47,7 @@ class TableWorker {
   void WaitIdle(std::chrono::milliseconds limit);
   void Stop();
 
+  /// Files keep a pointer to the counters of DWARF: they go before this object.
   const Stats& stats() const { return stats_; }
   size_t queued() const;
   uint64_t cpuNs() const;

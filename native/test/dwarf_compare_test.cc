@@ -202,7 +202,7 @@ void Eviction(const std::string& base) {
   const size_t before = dwarf->sizeBytes();
   CHECK(before > 0 && dwarf->oldestUse() != UINT64_MAX);
   while (dwarf->unitCount() > 0) CHECK(dwarf->EvictOldest() > 0);
-  CHECK(dwarf->sizeBytes() < before / 4);
+  CHECK(dwarf->sizeBytes() < before / 2);
   CHECK(dwarf->Find(main, &frames, &table) == DwarfFile::Answer::NotLoaded);
   dwarf->Rest();
   dwarf->Load(main);

@@ -2,7 +2,8 @@
 """An OTLP profiles receiver over gRPC: otlp-sink.py DIRECTORY
 
 Prints its port, then for every request a line of JSON: the file it wrote the request to, and for each
-function name the number of stacks it stands on.
+function name the number of stacks it stands on, and for locations with inlined functions the chains
+"name file:line < name file:line", innermost first.
 """
 
 import collections
@@ -39,10 +40,19 @@ class Sink(services.ProfilesServiceServicer):
                 for line in d.location_table[index].lines:
                     on_stack.add(d.string_table[d.function_table[line.function_index].name_strindex])
             names.update(on_stack)
+        chains = set()
+        for location in d.location_table:
+            if len(location.lines) < 2:
+                continue
+            functions = [(d.function_table[line.function_index], line.line) for line in location.lines]
+            chains.add(" < ".join(
+                f"{d.string_table[f.name_strindex]} {os.path.basename(d.string_table[f.filename_strindex])}:{line}"
+                for f, line in functions))
         services_named = sorted(
             {a.value.string_value for r in request.resource_profiles for a in r.resource.attributes if a.key == "service.name"}
         )
-        print(json.dumps({"path": path, "samples": samples, "names": names, "services": services_named}), flush=True)
+        report = {"path": path, "samples": samples, "names": names, "services": services_named, "inlined": sorted(chains)}
+        print(json.dumps(report), flush=True)
         return messages.ExportProfilesServiceResponse()
 
 

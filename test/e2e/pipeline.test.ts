@@ -21,6 +21,8 @@ interface SinkReport {
   readonly samples: number;
   readonly names: Readonly<Record<string, number>>;
   readonly services: readonly string[];
+  /** Chains of locations with inlined functions, `name file:line < name file:line`. */
+  readonly inlined: readonly string[];
 }
 
 /** A port nobody listens on now, for programs that cannot be told to choose one. */
@@ -110,7 +112,7 @@ describe('the built program on this host', { timeout: 180_000, skip: WITHOUT_ROO
     const [first] = (await once(lines, 'line')) as [string];
     lines.on('line', (line: string) => reports.push(JSON.parse(line) as SinkReport));
     pyroscope = await startFakePyroscope();
-    running = await startWorkloads(WORKLOADS.filter((w) => w.name === 'c' || w.name === 'go'));
+    running = await startWorkloads(WORKLOADS.filter((w) => ['c', 'go', 'inlined'].includes(w.name)));
     ports = {
       sink: (JSON.parse(first) as { port: number }).port,
       pyroscope: pyroscope.port,
@@ -152,6 +154,16 @@ describe('the built program on this host', { timeout: 180_000, skip: WITHOUT_ROO
     for (const report of reports) assert.deepEqual(profcheck(readFileSync(report.path)), [], report.path);
     const services = new Set(reports.flatMap((r) => r.services));
     assert.ok(services.has('burn-c') && services.has('burn-go'), [...services].join());
+  });
+
+  it('delivers files, lines and inlined functions of a C++ program built with -g', async () => {
+    const source = readFileSync(join(packageRoot(), 'test', 'e2e', 'workloads', 'inlined.cc'), 'utf8');
+    const lineOf = (marker: string): number =>
+      source.split('\n').findIndex((line) => line.includes(marker)) + 1;
+    const wanted =
+      `shop::mix(unsigned long) inlined.cc:${lineOf('// hot line')} < ` +
+      `shop::spin(unsigned long) inlined.cc:${lineOf('// call line')}`;
+    await until(wanted, 30_000, () => reports.some((r) => r.inlined.includes(wanted)) || undefined);
   });
 
   it('delivers the same programs to Pyroscope as process_cpu', async () => {

@@ -62,6 +62,17 @@ export const WORKLOADS: readonly Workload[] = [
     },
   },
   {
+    name: 'inlined',
+    chain: [/^main$/, /^shop::spin/, /^shop::mix/],
+    root: MAIN_ROOT,
+    named: 0.98,
+    command(dir) {
+      const out = join(dir, 'burn-inlined');
+      build('g++', ['-O2', '-g', '-fomit-frame-pointer', '-o', out, join(SOURCES, 'inlined.cc')]);
+      return [out];
+    },
+  },
+  {
     name: 'rust',
     chain: [/^burn_rust::main$/, /^burn_rust::outer_work$/, /^burn_rust::inner_work$/],
     root: MAIN_ROOT,

@@ -58,7 +58,7 @@ struct DwarfFile::Impl {
   const IndexRange* RangeAt(uint64_t address) const;
   const DwarfUnit* UnitOf(uint64_t dieOffset);
   size_t bytes() const {
-    size_t sum = index.capacity() * sizeof(IndexRange) + units.capacity() * sizeof(uint64_t);
+    size_t sum = elf->residentBytes() + index.capacity() * sizeof(IndexRange) + units.capacity() * sizeof(uint64_t);
     for (const auto& [unit, entry] : loaded) sum += entry.table->sizeBytes() + sizeof(entry) + 64;
     return sum;
   }

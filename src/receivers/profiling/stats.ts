@@ -12,7 +12,8 @@ export interface ProfilingTotals {
 }
 
 /** Native figures that go up and down; every other one is a running total. */
-const GAUGES = /^(processes|files|mappings_used|worker_queue|symbol_files|off_cpu_away|.*_bytes)$/;
+const GAUGES =
+  /^(processes|files|mappings_used|worker_queue|dwarf_queue|symbol_files|off_cpu_away|.*_bytes)$/;
 
 /**
  * Registers the receiver's metrics. Samples by what became of them; drops and unwinding failures by
