@@ -25,6 +25,28 @@ struct IndexRange {
   uint32_t unit;  // index into the unit offsets
 };
 
+/// Sorted and without overlaps. Every unit that uses a template or inline function claims the one copy that
+/// the linker kept; the first has it.
+std::vector<IndexRange> SideBySide(std::vector<IndexRange> ranges) {
+  std::sort(ranges.begin(), ranges.end(), [](const IndexRange& a, const IndexRange& b) {
+    return a.low != b.low ? a.low < b.low : a.unit < b.unit;
+  });
+  std::vector<IndexRange> out;
+  uint32_t end = 0;
+  for (const IndexRange& range : ranges) {
+    if (range.high <= end) continue;
+    const uint32_t low = std::max(range.low, end);
+    end = range.high;
+    if (!out.empty() && out.back().unit == range.unit && low - out.back().high <= kMaxGap) {
+      out.back().high = end;
+    } else {
+      out.push_back({low, end, range.unit});
+    }
+  }
+  out.shrink_to_fit();
+  return out;
+}
+
 }  // namespace
 
 struct DwarfFile::Impl {
@@ -97,9 +119,7 @@ void DwarfFile::Rest() {
 void DwarfFile::Impl::Add(uint64_t low, uint64_t high, uint32_t unit, std::vector<IndexRange>* out) const {
   if (low < base || high <= low || high - base > UINT32_MAX || !sections->IsCode(low)) return;
   const auto from = static_cast<uint32_t>(low - base), to = static_cast<uint32_t>(high - base);
-  if (!out->empty() && out->back().unit == unit && from >= out->back().high && from - out->back().high <= kMaxGap) {
-    out->back().high = to;
-  } else if (out->size() < kMaxIndexRanges) {
+  if (out->size() < kMaxIndexRanges) {
     out->push_back({from, to, unit});
   } else {
     errors->overLimit++;
@@ -168,8 +188,7 @@ void DwarfFile::Impl::IndexUnits() {
 }
 
 void DwarfFile::Impl::Publish(std::vector<IndexRange> ranges, std::vector<uint64_t> offsets, bool all) {
-  std::sort(ranges.begin(), ranges.end(), [](const auto& a, const auto& b) { return a.low < b.low; });
-  ranges.shrink_to_fit();
+  ranges = SideBySide(std::move(ranges));
   const std::lock_guard lock(mutex);
   // Units are numbered anew: tables keep their unit by its offset.
   std::map<uint32_t, Loaded> moved;
@@ -190,12 +209,9 @@ void DwarfFile::Impl::Publish(std::vector<IndexRange> ranges, std::vector<uint64
 const IndexRange* DwarfFile::Impl::RangeAt(uint64_t address) const {
   if (address < base || address - base > UINT32_MAX) return nullptr;
   const auto delta = static_cast<uint32_t>(address - base);
-  auto it = std::upper_bound(index.begin(), index.end(), delta,
-                             [](uint32_t d, const IndexRange& range) { return d < range.low; });
-  // Ranges rarely overlap (identical code folded into one): look a few back.
-  for (int back = 0; back < 4 && it != index.begin(); back++)
-    if ((--it)->high > delta) return &*it;
-  return nullptr;
+  const auto after = std::upper_bound(index.begin(), index.end(), delta,
+                                      [](uint32_t d, const IndexRange& range) { return d < range.low; });
+  return after != index.begin() && (after - 1)->high > delta ? &*(after - 1) : nullptr;
 }
 
 const DwarfUnit* DwarfFile::Impl::UnitOf(uint64_t dieOffset) {

@@ -74,4 +74,5 @@ int main(int argc, char** argv) {
   } catch (const std::exception& error) {
     std::cerr << error.what() << "\n";
   }
+  return 0;
 }
