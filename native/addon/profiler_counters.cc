@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "profiler.h"
+
+namespace otelprof {
+
+Profiler::NamedCounters Profiler::CountAll() const {
+  NamedCounters out;
+  const auto add = [&](const char* name, uint64_t value) { out.emplace_back(name, static_cast<double>(value)); };
+  Counters counters = perf_ ? perf_->ReadCounters() : session_->ReadCounters();
+  {
+    const std::lock_guard lock(mutex_);
+    counters[OP_COUNT_FILTERED_RULE] += snapshot_.filteredRule;
+    counters[OP_COUNT_FILTERED_AGE] += snapshot_.filteredAge;
+  }
+#define X(id, name) add(name, counters[OP_COUNT_##id]);
+  OP_COUNTERS(X)
+#undef X
+  uint64_t ns = 0, runs = 0;
+  if (session_ && session_->RunTime(&ns, &runs)) {
+    add("bpf_run_time_ns", ns);
+    add("bpf_runs", runs);
+  }
+  uint64_t featureBytes = 0;
+  for (size_t i = 0; i < features_.size(); i++) {
+    featureBytes += features_[i]->mapBytes();
+    if (i > 0 || options_.offCpuProbability <= 0 || !features_[i]->RunTime(&ns, &runs)) continue;
+    add("off_cpu_bpf_run_time_ns", ns);
+    add("off_cpu_bpf_runs", runs);
+  }
+  const auto& tables = worker_->stats();
+  add("tables_loaded", tables.tablesLoaded);
+  add("tables_evicted", tables.tablesEvicted);
+  add("tables_failed", tables.tablesFailed);
+  add("table_bytes", tables.tableBytes);
+  add("table_rows_unsupported", tables.rowsUnsupported);
+  add("symbol_files", tables.symbolFiles);
+  add("symbol_bytes", tables.symbolBytes);
+  const auto& lines = lines_->stats();
+  add("dwarf_units", lines.unitsLoaded);
+  add("dwarf_units_evicted", lines.evictions);
+  add("dwarf_bytes", lines.bytes);
+  add("dwarf_addresses_refused", lines.addressesRefused);
+  add("dwarf_error_malformed", tables.dwarfErrors.malformed);
+  add("dwarf_error_over_limit", tables.dwarfErrors.overLimit);
+  add("dwarf_error_compressed", tables.dwarfErrors.compressed);
+  add("dwarf_error_alternate_file", tables.dwarfErrors.alternate);
+  add("dwarf_queue", lines_->queued());
+  add("cpu_ns_lines_thread", lines_->cpuNs());
+  add("worker_queue", worker_->queued());
+  add("map_bytes", (session_ ? session_->mapBytes() : 0) + featureBytes + tables.tableBytes);
+  add("cpu_ns_tables_thread", worker_->cpuNs());
+  add("cpu_ns_drain_thread", ThreadCpuNs(thread_));
+  const std::lock_guard lock(mutex_);
+  add("processes", snapshot_.processes);
+  add("files", snapshot_.files);
+  add("file_open_errors", snapshot_.openErrors);
+  add("sideband_lost", snapshot_.sidebandLost);
+  add("execs", snapshot_.tracking.execs);
+  add("forks", snapshot_.tracking.forks);
+  add("exits", snapshot_.tracking.exits);
+  add("mmaps", snapshot_.tracking.mmaps);
+  add("process_syncs", snapshot_.tracking.syncs);
+  add("process_sync_failures", snapshot_.tracking.syncFailures);
+  add("mappings_used", snapshot_.mappingsUsed);
+  add("mapping_table_full", snapshot_.mappingsFull);
+  add("process_table_full", snapshot_.processUpdateErrors);
+  add("mappings_over_limit", snapshot_.tracking.mappingsOverLimit);
+  add("drop_window_full", snapshot_.droppedWindowFull);
+  add("drop_malformed_record", snapshot_.droppedMalformed);
+  add("off_cpu_away", snapshot_.offCpuAway);
+  add("drop_off_cpu_evicted", snapshot_.offCpuEvicted);
+  add("drop_off_cpu_end_lost", snapshot_.offCpuReplaced);
+  add("drop_off_cpu_unfinished", snapshot_.offCpuAbandoned);
+  return out;
+}
+
+}  // namespace otelprof
