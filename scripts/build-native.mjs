@@ -46,8 +46,8 @@ const ADDONS = {
     output: 'otelcol_profiles',
     sources: () => {
       const addon = join(native, 'addon');
-      const folders = ['dwarf', 'elf', 'symbols', 'unwind'];
-      return sourcesIn(addon, ...folders.map((folder) => join(addon, folder)));
+      const parts = ['dwarf', 'elf', 'symbols', 'unwind', 'runtimes'].map((part) => join(addon, part));
+      return sourcesIn(addon, ...parts, ...foldersIn(join(addon, 'runtimes')));
     },
     tests: join(native, 'test'),
     optimize: '-O2',
@@ -159,6 +159,12 @@ function sourcesIn(...directories) {
           .map((name) => join(directory, name))
       : [],
   );
+}
+
+function foldersIn(directory) {
+  return readdirSync(directory, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map((entry) => join(directory, entry.name));
 }
 
 async function buildBpf() {

@@ -8,6 +8,7 @@
 #include "probe.h"
 #include "profiler.h"
 #include "symbol_file_binding.h"
+#include "runtimes/registry.h"
 
 namespace otelprof {
 namespace {
@@ -157,6 +158,9 @@ std::string ReadOptions(Napi::Object object, Options* out) {
   reader.Read("sendErrorFrames", &out->sendErrorFrames);
   reader.Read("includeEnvVars", &out->includeEnvVars);
   reader.Read("pinCpuIds", &out->pinCpuIds);
+  reader.Read("disabledRuntimes", &out->disabledRuntimes);
+  for (const auto& name : out->disabledRuntimes)
+    if (!IsRuntimeName(name)) reader.Fail("disabledRuntimes", "names of known runtimes");
   reader.Read("verifierLogLevel", &out->verifierLogLevel, 0, 7);
   reader.Read("bpfObjectDir", &out->bpfObjectDir);
   reader.Read("maxTableBytes", &out->maxTableBytes, 1 << 20, 1e12);

@@ -9,6 +9,7 @@
 
 #include "block_columns.h"
 #include "symbols/source_lines.h"
+#include "runtimes/registry.h"
 
 namespace otelprof {
 namespace {
@@ -48,9 +49,11 @@ class BlockBuilder {
   int32_t FileLocation(const op_frame& frame);
   int32_t KernelLocation(const op_frame& frame);
   int32_t ProcessLocation(const op_frame& frame);
+  int32_t RuntimeLocation(const op_frame& frame, const op_frame& detail);
   int32_t FileMapping(const ProfiledFile& file, uint64_t va);
   int32_t KernelMapping(const std::string& module);
   const ProcessInfo* ProcessBySerial(uint32_t serial);
+  bool IsRuntimeFrame(int32_t location) const;
 
   BlockWriter& writer_;
   const SampleWindow& window_;
@@ -83,6 +86,7 @@ class BlockBuilder {
     }
   };
   std::unordered_map<std::array<uint64_t, 2>, int32_t, FrameHash> locations_;
+  std::map<std::array<uint64_t, 4>, int32_t> runtimeLocations_;
   /// By mapping, address and kind: a leaf and a return address may mean the same instruction.
   std::map<std::tuple<int32_t, uint64_t, uint8_t, std::vector<uint32_t>>, int32_t> sameLocation_;
   std::unordered_map<uint32_t, const ProcessInfo*> processBySerial_;
@@ -245,6 +249,24 @@ int32_t BlockBuilder::ProcessLocation(const op_frame& frame) {
   return EndLocation(0, pc, FrameKind::Unknown);
 }
 
+int32_t BlockBuilder::RuntimeLocation(const op_frame& frame, const op_frame& detail) {
+  std::array<uint64_t, 4> key;
+  static_assert(sizeof(key) == 2 * sizeof(op_frame) && sizeof(op_frame_detail) == sizeof(op_frame));
+  std::memcpy(key.data(), &frame, sizeof(frame));
+  std::memcpy(key.data() + 2, &detail, sizeof(detail));
+  const auto [it, isNew] = runtimeLocations_.try_emplace(key, 0);
+  if (!isNew) return it->second;
+  op_frame_detail rest;
+  std::memcpy(&rest, &detail, sizeof(rest));
+  const FrameKind kind = RuntimeFrameKind(frame.kind);
+  const auto* process = ProcessBySerial(frame.file);
+  const auto function = process ? process->functions.Find({frame.addr, rest.cookie, rest.cookie2}) : nullptr;
+  if (!function) return it->second = EndLocation(0, frame.addr, kind);
+  AddLine(function->At(rest.position));
+  // The same function in another process is the same location: where its object lies says nothing.
+  return it->second = EndLocation(0, 0, kind);
+}
+
 int32_t BlockBuilder::Location(const op_frame& frame) {
   std::array<uint64_t, 2> key;
   static_assert(sizeof(key) == sizeof(frame));
@@ -269,9 +291,27 @@ int32_t BlockBuilder::Location(const op_frame& frame) {
   return it->second = row;
 }
 
+bool BlockBuilder::IsRuntimeFrame(int32_t location) const {
+  const auto kind = static_cast<FrameKind>(locationType_[static_cast<size_t>(location)]);
+  return std::any_of(Runtimes().begin(), Runtimes().end(), [&](const Runtime& r) { return r.frameKind == kind; });
+}
+
 void BlockBuilder::AddStacks() {
   for (size_t i = 0; i < window_.stackCount(); i++) {
-    for (const op_frame& frame : window_.stack(i)) stackLocation_.push_back(Location(frame));
+    const auto stack = window_.stack(i);
+    bool hasRuntimeFrame = false;
+    for (size_t at = 0; at < stack.size(); at++) {
+      const op_frame& frame = stack[at];
+      if (frame.kind >= OP_FRAME_RUNTIME) {
+        hasRuntimeFrame = true;
+        if (++at < stack.size()) stackLocation_.push_back(RuntimeLocation(frame, stack[at]));
+        continue;
+      }
+      const int32_t row = Location(frame);
+      // `python -X perf` runs each function behind a trampoline of its name: that frame is already there.
+      const bool isTrampoline = frame.kind == OP_FRAME_JIT && IsRuntimeFrame(row);
+      if (!hasRuntimeFrame || !isTrampoline) stackLocation_.push_back(row);
+    }
     stackStart_.push_back(static_cast<uint32_t>(stackLocation_.size()));
   }
 }

@@ -41,6 +41,8 @@ constexpr uint32_t kMaxMappings = 1u << 24;
 constexpr uint32_t kOffCpuRingBytes = 4u << 20;
 // task_struct.stack spans this on x86_64 without KASAN; used only where bpf_task_pt_regs is unknown.
 constexpr uint32_t kKernelStackBytes = 16384;
+// Functions met (16384 words) and up to 2048 runtimes.
+constexpr uint64_t kRuntimeMapBytes = 16384 * 8 + 2048 * (64 + sizeof(op_runtime));
 
 std::mutex g_logMutex;
 std::string g_log;
@@ -198,9 +200,10 @@ Failure BpfSession::MapArrays() {
   processesFd_ = mapFd("processes");
   tablesFd_ = mapFd("tables");
   countersFd_ = mapFd("counters");
+  runtimesFd_ = mapFd("runtimes");
   const bpf_map* mappings = bpf_object__find_map_by_name(object_.get(), "mappings");
   const bpf_program* program = bpf_object__find_program_by_name(object_.get(), "on_cpu");
-  if (samplesFd_ < 0 || processesFd_ < 0 || tablesFd_ < 0 || countersFd_ < 0 || !mappings || !program)
+  if (samplesFd_ < 0 || processesFd_ < 0 || tablesFd_ < 0 || countersFd_ < 0 || runtimesFd_ < 0 || !mappings || !program)
     return SystemFailure(ENOENT, "bpf", "the eBPF object is of another version than the addon");
   programFd_ = bpf_program__fd(program);
 
@@ -216,7 +219,7 @@ Failure BpfSession::MapArrays() {
   const uint32_t processes = bpf_map__max_entries(bpf_object__find_map_by_name(object_.get(), "processes"));
   const uint32_t tables = bpf_map__max_entries(bpf_object__find_map_by_name(object_.get(), "tables"));
   mapBytes_ = mappingBytes_ + ringBytes_ + processes * (64 + sizeof(op_process)) + tables * 80 +
-              BpfPossibleCpus() * (32768 + OP_COUNT_MAX * 8);
+              BpfPossibleCpus() * (32768 + OP_COUNT_MAX * 8) + kRuntimeMapBytes;
   return {};
 }
 
@@ -278,6 +281,12 @@ size_t BpfSession::AddTables(std::span<const std::pair<uint32_t, int>> tables) {
 }
 
 int BpfSession::RemoveTable(uint32_t file) { return BpfMapDelete(tablesFd_, &file); }
+
+int BpfSession::SetRuntime(uint32_t file, const op_runtime& runtime) {
+  return BpfMapUpdate(runtimesFd_, &file, &runtime);
+}
+
+int BpfSession::RemoveRuntime(uint32_t file) { return BpfMapDelete(runtimesFd_, &file); }
 
 Counters BpfSession::ReadCounters() const {
   Counters out{};

@@ -57,6 +57,8 @@ class BpfSession {
   /// Makes tables (file id, descriptor) visible; returns how many of the first ones were taken.
   size_t AddTables(std::span<const std::pair<uint32_t, int>> tables);
   int RemoveTable(uint32_t file);
+  int SetRuntime(uint32_t file, const op_runtime& runtime);
+  int RemoveRuntime(uint32_t file);
 
   Counters ReadCounters() const;
   bool RunTime(uint64_t* ns, uint64_t* runs) const;
@@ -92,6 +94,7 @@ class BpfSession {
   int processesFd_ = -1;
   int tablesFd_ = -1;
   int countersFd_ = -1;
+  int runtimesFd_ = -1;
   bool taskPtRegs_ = false;
 };
 

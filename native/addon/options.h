@@ -39,6 +39,7 @@ struct Options {
   uint64_t maxTableBytes = 64u << 20;
   std::vector<std::string> includeEnvVars;
   std::vector<uint32_t> pinCpuIds;
+  std::vector<std::string> disabledRuntimes;  // names of runtimes/registry.cc
   std::string bpfObjectDir;
   uint64_t minProcessAgeNs = 0;
   uint32_t mapScaleFactor = 0;

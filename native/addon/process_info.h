@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "runtimes/names.h"
 #include "symbols/symbols.h"
 
 namespace otelprof {
@@ -29,6 +30,9 @@ struct ProcessInfo {
   mutable std::mutex jitMutex;
   mutable std::unique_ptr<PerfMap> perfMap;
   mutable bool perfMapAsked = false;
+
+  /// Names of the managed runtime's functions, read by the namer.
+  mutable FunctionNames functions;
 };
 
 /// Reads a process that runs now. `fallbackName` is used where /proc says nothing.

@@ -87,6 +87,16 @@ void ProfiledFile::SetTable(std::shared_ptr<const UnwindTable> table) {
   table_ = std::move(table);
 }
 
+std::shared_ptr<const RuntimeFile> ProfiledFile::runtime() const {
+  const std::lock_guard lock(mutex_);
+  return runtime_;
+}
+
+void ProfiledFile::SetRuntime(std::shared_ptr<const RuntimeFile> runtime) {
+  const std::lock_guard lock(mutex_);
+  runtime_ = std::move(runtime);
+}
+
 std::vector<ElfFile::Segment> ExecutableSegments(const ElfFile& image) {
   std::vector<ElfFile::Segment> out;
   for (const auto& segment : image.segments())

@@ -10,6 +10,7 @@
 
 #include "dwarf/dwarf_file.h"
 #include "elf/elf_file.h"
+#include "runtimes/runtime.h"
 #include "symbols/symbols.h"
 #include "unique_fd.h"
 #include "unwind/table.h"
@@ -66,6 +67,10 @@ class ProfiledFile {
   std::shared_ptr<DwarfFile> dwarf() const;
   void SetDwarf(std::shared_ptr<DwarfFile> dwarf);
 
+  /// The managed runtime in it, or nullptr; set with the first table.
+  std::shared_ptr<const RuntimeFile> runtime() const;
+  void SetRuntime(std::shared_ptr<const RuntimeFile> runtime);
+
   std::atomic<TableState> tableState{TableState::Queued};
   std::atomic<uint64_t> tableBytes{0};
   std::atomic<uint64_t> lastUsedNs{0};
@@ -90,6 +95,7 @@ class ProfiledFile {
   std::shared_ptr<const FileSymbols> symbols_;
   std::shared_ptr<DwarfFile> dwarf_;
   std::shared_ptr<const UnwindTable> table_;
+  std::shared_ptr<const RuntimeFile> runtime_;
 };
 
 /// The executable PT_LOAD segments of an image.

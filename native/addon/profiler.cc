@@ -59,8 +59,9 @@ Failure Profiler::Start() {
   wakeFd_ = UniqueFd(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!wakeFd_) return SystemFailure(errno, "eventfd", "cannot start the profiler");
   if (const Failure failure = options_.mode == ProfilerMode::Ebpf ? StartEbpf() : StartPerf()) return failure;
-  worker_ = std::make_unique<TableWorker>(session_.get(), options_.maxTableBytes << options_.mapScaleFactor, options_.demangle);
+  worker_ = std::make_unique<TableWorker>(session_.get(), options_);
   lines_ = std::make_unique<LineWorker>();
+  if (session_) namer_ = std::make_unique<Namer>();
   if (session_) store_ = std::make_unique<MappingStore>(session_.get());
   files_ = std::make_unique<FileTable>(
       [this](const std::shared_ptr<ProfiledFile>& file) { worker_->QueueTable(file); });
@@ -122,10 +123,12 @@ void Profiler::Stop() {
   const std::lock_guard serial(collectMutex_);
   if (thread_.joinable()) thread_.join();
   if (!worker_) return;
-  worker_->WaitIdle(kNamesLimit);  // names for the last window
+  if (namer_) namer_->WaitIdle(kNamesLimit);  // names for the last window
+  worker_->WaitIdle(kNamesLimit);
   if (handed_) ReadLines(*handed_);  // the thread that would replace it has ended
   const std::lock_guard lock(resourcesMutex_);
   finalStats_ = CountAll();
+  namer_.reset();
   lines_.reset();
   worker_.reset();
   processes_.reset();
@@ -232,6 +235,7 @@ void Profiler::DrainSamples() {
     perf_->Unwind(*processes_, [this](std::span<const uint8_t> record) { OnRecord(record); });
   else
     session_->Drain();
+  if (namer_) namer_->Wake();
   processes_->Flush();
 }
 
@@ -271,6 +275,23 @@ void Profiler::AddUserFrame(op_frame frame, int pid, uint64_t timeNs,
     }
   }
   stack_.push_back(frame);
+}
+
+void Profiler::AddRuntimeFrame(op_frame frame, const uint8_t* detail, uint64_t timeNs,
+                               const std::shared_ptr<const ProcessInfo>& info) {
+  op_frame_detail rest;
+  std::memcpy(&rest, detail, sizeof(rest));
+  const auto file = files_->ById(frame.file);
+  const auto runtime = file ? file->runtime() : nullptr;
+  const FunctionKey key{frame.addr, rest.cookie, rest.cookie2};
+  if (runtime && namer_ && info->functions.Ask(key, timeNs)) namer_->Queue(info, runtime, key);
+  // Objects mean nothing without their process.
+  frame.file = info->serial;
+  op_frame second;
+  static_assert(sizeof(second) == sizeof(rest));
+  std::memcpy(&second, &rest, sizeof(second));
+  stack_.push_back(frame);
+  stack_.push_back(second);
 }
 
 void Profiler::OnRecord(std::span<const uint8_t> record) {
@@ -367,6 +388,12 @@ void Profiler::ReadStack(const op_sample& head, const uint8_t* frames, const std
   for (uint32_t i = 0; i < head.user_count; i++, at += sizeof(op_frame)) {
     op_frame frame;
     std::memcpy(&frame, at, sizeof(frame));
+    if (frame.kind >= OP_FRAME_RUNTIME) {
+      if (++i == head.user_count) break;  // cut
+      at += sizeof(op_frame);
+      AddRuntimeFrame(frame, at, head.time_ns, info);
+      continue;
+    }
     AddUserFrame(frame, static_cast<int>(head.tgid), head.time_ns, info);
   }
   if (head.error && options_.sendErrorFrames) {
@@ -395,6 +422,7 @@ std::vector<uint8_t> Profiler::Collect() {
     window = std::move(handed_);
   }
   if (!window) window = std::make_unique<SampleWindow>(UnixNs());
+  if (namer_) namer_->WaitIdle(kNamesLimit);
   if (worker_) {
     worker_->WaitIdle(kNamesLimit);
     ReadLines(*window);

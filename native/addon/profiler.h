@@ -22,6 +22,7 @@
 #include "perf_session.h"
 #include "process_filter.h"
 #include "process_table.h"
+#include "runtimes/namer.h"
 #include "sample_window.h"
 #include "sideband.h"
 #include "table_worker.h"
@@ -84,6 +85,8 @@ class Profiler {
   bool KeepsSample(const op_sample& head, const ProcessInfo& process);
   void ReadStack(const op_sample& head, const uint8_t* frames, const std::shared_ptr<const ProcessInfo>& info);
   void AddUserFrame(op_frame frame, int pid, uint64_t timeNs, const std::shared_ptr<const ProcessInfo>& info);
+  void AddRuntimeFrame(op_frame frame, const uint8_t* detail, uint64_t timeNs,
+                       const std::shared_ptr<const ProcessInfo>& info);
   void UseFile(const std::shared_ptr<ProfiledFile>& file, uint64_t timeNs);
   void ReadLines(const SampleWindow& window);
   void TakeSnapshot();
@@ -98,6 +101,7 @@ class Profiler {
   std::unique_ptr<PerfSession> perf_;   // instead of both
   std::unique_ptr<TableWorker> worker_;
   std::unique_ptr<LineWorker> lines_;  // after worker_, whose counters it uses
+  std::unique_ptr<Namer> namer_;  // with session_
   std::unique_ptr<MappingStore> store_;
   std::unique_ptr<FileTable> files_;
   std::unique_ptr<ProcessTable> processes_;

@@ -48,6 +48,20 @@ Profiler::NamedCounters Profiler::CountAll() const {
   add("cpu_ns_lines_thread", lines_->cpuNs());
   add("worker_queue", worker_->queued());
   add("map_bytes", (session_ ? session_->mapBytes() : 0) + featureBytes + tables.tableBytes);
+  add("runtime_files", tables.runtimeFiles);
+  add("runtime_offsets_unknown", tables.runtimesUnknown);
+  add("runtime_table_full", tables.runtimesFull);
+  if (namer_) {
+    const auto& names = namer_->stats();
+    const auto outcome = [&](ReadOutcome value) { return names.outcomes[static_cast<size_t>(value)].load(); };
+    add("runtime_functions_named", outcome(ReadOutcome::Named));
+    add("runtime_naming_failed_gone", outcome(ReadOutcome::Gone));
+    add("runtime_naming_failed_stale", outcome(ReadOutcome::Stale));
+    add("runtime_naming_failed_budget", outcome(ReadOutcome::Budget) + names.droppedQueueFull);
+    add("runtime_naming_failed_layout", outcome(ReadOutcome::Layout));
+    add("cpu_ns_names_thread", namer_->cpuNs());
+  }
+  add("runtime_name_bytes", FunctionNames::TotalBytes());
   add("cpu_ns_tables_thread", worker_->cpuNs());
   add("cpu_ns_drain_thread", ThreadCpuNs(thread_));
   const std::lock_guard lock(mutex_);

@@ -9,6 +9,7 @@
 #include <ctime>
 
 #include "elf/eh_frame.h"
+#include "runtimes/registry.h"
 
 namespace otelprof {
 namespace {
@@ -37,8 +38,9 @@ uint64_t ThreadCpuNs(const std::thread& thread) {
   return static_cast<uint64_t>(used.tv_sec) * 1000000000u + static_cast<uint64_t>(used.tv_nsec);
 }
 
-TableWorker::TableWorker(BpfSession* session, uint64_t maxTableBytes, DemangleMode demangle)
-    : session_(session), maxTableBytes_(maxTableBytes), demangle_(demangle), thread_([this] { Run(); }) {
+TableWorker::TableWorker(BpfSession* session, const Options& options)
+    : session_(session), maxTableBytes_(options.maxTableBytes), demangle_(options.demangle),
+      disabledRuntimes_(options.disabledRuntimes), thread_([this] { Run(); }) {
   pthread_setname_np(thread_.native_handle(), "profiler-tables");
 }
 
@@ -126,12 +128,16 @@ void TableWorker::QueuePerfMap(std::shared_ptr<const ProcessInfo> process) {
 
 void TableWorker::QueueRemoval(uint32_t file) {
   if (!session_) return;
-  Push(&nameJobs_, [this, file] { session_->RemoveTable(file); });
+  Push(&nameJobs_, [this, file] {
+    session_->RemoveTable(file);
+    session_->RemoveRuntime(file);
+  });
 }
 
 void TableWorker::LoadTable(const std::shared_ptr<ProfiledFile>& file) {
   const auto image = file->OpenImage();
   if (!image) return Finish(file, false);
+  LoadRuntime(*file, *image);
   EhFrameStats compiled;
   auto table = std::make_shared<UnwindTable>(CompileUnwindTable(*image, &compiled));
   stats_.rowsUnsupported += compiled.unsupportedRows;
@@ -148,6 +154,20 @@ void TableWorker::LoadTable(const std::shared_ptr<ProfiledFile>& file) {
   if (BpfSession::MakeTable(*table, &inner) < 0) return Finish(file, false);
   pending_.push_back({file, std::move(inner)});
   if (pending_.size() >= kMaxPending) Commit();
+}
+
+void TableWorker::LoadRuntime(ProfiledFile& file, const ElfFile& image) {
+  if (!session_ || file.runtime()) return;
+  bool unknown = false;
+  auto runtime = DetectRuntime(image, disabledRuntimes_, &unknown);
+  if (unknown) stats_.runtimesUnknown++;
+  if (!runtime) return;
+  if (session_->SetRuntime(file.id(), runtime->kernel()) < 0) {
+    stats_.runtimesFull++;
+    return;
+  }
+  stats_.runtimeFiles++;
+  file.SetRuntime(std::move(runtime));
 }
 
 void TableWorker::Commit() {

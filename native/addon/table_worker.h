@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "bpf_session.h"
+#include "options.h"
 #include "process_info.h"
 #include "profiled_file.h"
 
@@ -31,10 +32,13 @@ class TableWorker {
     std::atomic<uint64_t> symbolFiles{0};
     std::atomic<uint64_t> symbolBytes{0};
     DwarfErrors dwarfErrors;  // of files as they are opened here and of units as others read them
+    std::atomic<uint64_t> runtimeFiles{0};
+    std::atomic<uint64_t> runtimesUnknown{0};
+    std::atomic<uint64_t> runtimesFull{0};
   };
 
   /// `session` may be nullptr (perf mode): tables then stay with their file.
-  TableWorker(BpfSession* session, uint64_t maxTableBytes, DemangleMode demangle);
+  TableWorker(BpfSession* session, const Options& options);
   ~TableWorker();
   TableWorker(const TableWorker&) = delete;
   TableWorker& operator=(const TableWorker&) = delete;
@@ -57,6 +61,7 @@ class TableWorker {
   void Push(std::deque<Job>* queue, Job job);
   void Run();
   void LoadTable(const std::shared_ptr<ProfiledFile>& file);
+  void LoadRuntime(ProfiledFile& file, const ElfFile& image);
   void Commit();
   void Finish(const std::shared_ptr<ProfiledFile>& file, bool loaded);
   void LoadSymbols(const std::shared_ptr<ProfiledFile>& file);
@@ -65,6 +70,7 @@ class TableWorker {
   BpfSession* session_;
   const uint64_t maxTableBytes_;
   const DemangleMode demangle_;
+  const std::vector<std::string> disabledRuntimes_;
   Stats stats_;
   std::vector<std::weak_ptr<ProfiledFile>> loaded_;  // worker thread only
   std::vector<std::pair<std::shared_ptr<ProfiledFile>, UniqueFd>> pending_;  // worker thread only

@@ -31,7 +31,10 @@
   X(OFF_CPU_MAP_FULL, "drop_off_cpu_map_full")      \
   X(OFF_CPU_END_LOST, "off_cpu_ends_lost")          \
   X(PROBE_HITS, "probe_hits")                       \
-  X(PROBE_NESTED, "drop_probe_nested")
+  X(PROBE_NESTED, "drop_probe_nested")                 \
+  X(PYTHON_FRAMES, "python_frames")                 \
+  X(PYTHON_NO_THREAD, "python_no_thread_state")     \
+  X(PYTHON_READ, "python_frame_read_failed")
 
 enum op_counter {
 #define X(id, name) OP_COUNT_##id,

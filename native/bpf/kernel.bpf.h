@@ -64,6 +64,10 @@ struct pid {
   struct upid numbers[1];
 };
 
+struct thread_struct {
+  unsigned long fsbase;
+};
+
 struct task_struct {
   void *stack;
   unsigned int flags;
@@ -76,6 +80,7 @@ struct task_struct {
   __u64 start_boottime;
   int pid;
   int tgid;
+  struct thread_struct thread;
 };
 
 #pragma clang attribute pop

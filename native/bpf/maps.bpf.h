@@ -4,6 +4,23 @@
 #include "counters.h"
 #include "profile.h"
 
+/* The longest part of a Python frame that is read. */
+#define OP_PYTHON_FRAME_BYTES 120
+
+/* Where the walk over a thread's Python frames stands. */
+struct op_python_cursor {
+  __u64 frame;  /* next to be shown, 0 = none */
+  __u64 cframe; /* 3.11: that of the next activation */
+  __u64 shim;   /* 3.12 and later: the last one passed */
+  __u32 file;   /* the interpreter it is for, 0 = not begun */
+  __u32 begin_count;
+  __u64 begin; /* frame and slot count where the segment began */
+  __u8 bytes[136]; /* any offset below 128 holds a word */
+};
+
+/* Slots of the lossy memory of functions met: a miss costs a wake-up, no more. */
+#define OP_SEEN_FUNCTIONS 16384
+
 /* Registers of the frame being unwound plus the record under construction. One per CPU: a timer
  * program never interrupts itself. Below 32 KiB, the limit of one per-CPU allocation. */
 struct op_scratch {
@@ -20,8 +37,13 @@ struct op_scratch {
   __u32 table_missing; /* a frame's file had no table (yet): what follows is a guess */
   __u32 stack_switches;
   __u32 busy; /* probes only: they can be preempted */
+  __u32 urgent; /* user space should look at once */
+  __u32 details; /* slots that are no frames of their own */
+  __u32 pad;
   struct op_process process;
   struct op_mapping mapping; /* the last one hit; file and bounds valid if end != 0 */
+  struct op_runtime runtime; /* of that mapping's file */
+  struct op_python_cursor python;
   struct op_sample sample;
   struct op_frame frames[OP_USER_SLOTS];
   __u64 kernel[OP_MAX_KERNEL_FRAMES + 1];
@@ -88,6 +110,20 @@ struct {
   __uint(key_size, OP_COMM_LEN);
   __type(value, __u64);
 } comm_rules SEC(".maps");
+/* File id → the runtime in it. */
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(max_entries, 2048);
+  __type(key, __u32);
+  __type(value, struct op_runtime);
+} runtimes SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(max_entries, OP_SEEN_FUNCTIONS);
+  __type(key, __u32);
+  __type(value, __u64);
+} seen_functions SEC(".maps");
 
 static __always_inline void count_up(__u32 id, __u64 by) {
   __u64 *value = bpf_map_lookup_elem(&counters, &id);

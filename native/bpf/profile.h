@@ -5,12 +5,13 @@
  * What the kernel program and user space agree on. Needs __u8 … __u64 to be declared before.
  * All structs have explicit padding: the ring buffer carries them byte for byte.
  */
+#include "runtime.h"
 
 #define OP_MAX_USER_FRAMES 1000
 #define OP_USER_SLOTS 1024
 #define OP_MAX_KERNEL_FRAMES 127
 #define OP_COMM_LEN 16
-#define OP_SAMPLE_VERSION 1
+#define OP_SAMPLE_VERSION 2
 
 /* ---- Unwind rows ------------------------------------------------------------------------------
  * A file's table is an array of 8-byte entries:
@@ -75,6 +76,7 @@ enum op_frame_kind {
   OP_FRAME_JIT = 2,    /* addr is a process address in executable memory without a file */
   OP_FRAME_KERNEL = 3, /* user space only */
   OP_FRAME_ERROR = 4,  /* user space only: addr is an enum op_counter */
+  OP_FRAME_RUNTIME = 16, /* + enum op_runtime_id: addr is a function object; an op_frame_detail follows */
 };
 
 #define OP_FRAME_RETURN_ADDRESS 1 /* flags: addr is a return address */
@@ -84,7 +86,7 @@ struct op_frame {
   __u32 file;
   __u8 kind;
   __u8 flags;
-  __u16 reserved; /* a later runtime frame states here how many further slots belong to it */
+  __u16 reserved; /* further slots that belong to this frame */
 };
 
 enum op_sample_flag {

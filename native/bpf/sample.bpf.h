@@ -127,6 +127,8 @@ static __always_inline void unwind_user(struct op_scratch *s, __u64 cs, __u32 tg
   s->fp_steps = 0;
   s->table_missing = 0;
   s->stack_switches = 0;
+  s->runtime.id = OP_RUNTIME_NONE;
+  s->python.file = 0;
   s->known = 0;
   if (!process) process = process_of_parent((struct task_struct *)bpf_get_current_task());
   if (process) {
@@ -142,12 +144,13 @@ static __always_inline void unwind_user(struct op_scratch *s, __u64 cs, __u32 tg
   __u32 i;
   for (i = 0; i < OP_MAX_USER_FRAMES; i++)
     if (unwind_frame(i)) break;
+  if (!(s->flags & (OP_SAMPLE_COMPLETE | OP_SAMPLE_TRUNCATED))) push_remaining_frames(s);
   /* Where a frame-pointer walk through code without frame pointers ends says nothing. */
   if (!s->known)
     s->error = OP_COUNT_UNKNOWN_PROCESS;
   else if (s->table_missing)
     s->error = OP_COUNT_TABLE_MISSING;
-  if (i == OP_MAX_USER_FRAMES) {
+  if (i == OP_MAX_USER_FRAMES || (s->flags & OP_SAMPLE_TRUNCATED)) {
     s->flags |= OP_SAMPLE_TRUNCATED;
     count_up(OP_COUNT_ERR_DEPTH, 1);
   } else if (s->error) {
@@ -157,7 +160,7 @@ static __always_inline void unwind_user(struct op_scratch *s, __u64 cs, __u32 tg
   }
   if (s->error) s->flags |= OP_SAMPLE_ERROR;
   count_up(OP_COUNT_USER_STACKS, 1);
-  count_up(OP_COUNT_USER_FRAMES, s->count);
+  count_up(OP_COUNT_USER_FRAMES, s->count - s->details);
   if (s->fp_steps) count_up(OP_COUNT_FP_STEPS, s->fp_steps);
 }
 
@@ -186,7 +189,7 @@ static __always_inline bool emit(void *ctx, struct op_scratch *s, bool has_kerne
 
   __u64 size = sizeof(struct op_sample) + users * sizeof(struct op_frame) + kernel_bytes;
   /* Timed draining is 20 times cheaper than a wake-up a sample; wake only for what cannot wait. */
-  bool urgent = (s->flags & OP_SAMPLE_UNKNOWN_PROCESS) ||
+  bool urgent = s->urgent || (s->flags & OP_SAMPLE_UNKNOWN_PROCESS) ||
                 bpf_ringbuf_query(&samples, BPF_RB_AVAIL_DATA) > config.ring_bytes / 2;
   if (bpf_ringbuf_output(&samples, &s->sample, size, urgent ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP)) {
     count_up(OP_COUNT_RING_FULL, 1);
@@ -212,6 +215,8 @@ static __always_inline void take(struct op_scratch *s, const struct op_task *who
   s->count = 0;
   s->error = 0;
   s->flags = 0;
+  s->urgent = 0;
+  s->details = 0;
   if (BPF_CORE_READ(task, flags) & PF_KTHREAD)
     s->flags |= OP_SAMPLE_KERNEL_THREAD;
   else if (!config.no_user_stacks)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 #pragma once
 
+#include "runtimes.bpf.h"
 #include "tables.bpf.h"
 
 /* Where the kernel put the interrupted registers: offsets in the ucontext of an x86_64 signal frame. */
@@ -35,6 +36,7 @@ static __always_inline bool enter_mapping(struct op_scratch *s, __u64 pc) {
   const struct op_mapping *m = bpf_map_lookup_elem(&mappings, &index);
   if (!m) return false;
   s->mapping = *m;
+  enter_runtime(s);
   return true;
 }
 
@@ -113,11 +115,31 @@ static __always_inline int step_rule(struct op_scratch *s, __u32 rule) {
   return OP_STEP_CONTINUE;
 }
 
+/* Moves to the caller. `pc` lies in the current mapping, if that is valid. */
+static __always_inline int step(struct op_scratch *s, __u64 pc, bool has_file, __u8 *flags) {
+  if (has_file) {
+    __u32 rule = find_rule(s->mapping.file, pc - s->mapping.bias);
+    if (rule == OP_NOT_FOUND) {
+      s->table_missing = 1;
+    } else if (OP_RULE_KIND(rule) != OP_RULE_NONE) {
+      /* Nobody called the trampoline: the address is where it starts, not behind a call. */
+      if (OP_RULE_KIND(rule) == OP_RULE_SIGNAL) *flags = 0;
+      return step_rule(s, rule);
+    }
+  }
+  return step_frame_pointer(s);
+}
+
 /* Records the current frame and moves to its caller. */
-__weak __attribute__((noinline)) int unwind_frame(__u32 slot) {
+__weak __attribute__((noinline)) int unwind_frame(__u32 unused) {
   __u32 zero = 0;
   struct op_scratch *s = bpf_map_lookup_elem(&scratch, &zero);
+  (void)unused;
   if (!s) return OP_STEP_STOP;
+  if (s->count >= OP_MAX_USER_FRAMES) {
+    s->flags |= OP_SAMPLE_TRUNCATED;
+    return OP_STEP_STOP;
+  }
 
   /* A return address points behind the call: the row and the line are those of the call. */
   __u64 pc = s->ip - s->return_address;
@@ -127,25 +149,27 @@ __weak __attribute__((noinline)) int unwind_frame(__u32 slot) {
     /* A frame pointer that led out of the known code is no frame pointer. */
     if (s->known && s->via_fp) return stop_with(s, OP_COUNT_ERR_PC);
   }
-
-  struct op_frame *frame = &s->frames[slot & (OP_USER_SLOTS - 1)];
   bool has_file = mapped && s->mapping.file;
-  frame->addr = has_file ? s->ip - s->mapping.bias : s->ip;
+  __u64 addr = has_file ? s->ip - s->mapping.bias : s->ip;
+  __u64 low = s->sp;
+  __u8 flags = s->return_address ? OP_FRAME_RETURN_ADDRESS : 0;
+
+  int result = step(s, pc, has_file, &flags);
+  /* What the loop runs stands above the loop. Its native frame ends where the caller's begins. */
+  if (has_file && in_loop(s, pc - s->mapping.bias))
+    push_runtime_frames(s, low, result == OP_STEP_CONTINUE ? s->sp : ~0ull);
+
+  __u32 slot = s->count;
+  if (slot >= OP_MAX_USER_FRAMES) {
+    s->flags |= OP_SAMPLE_TRUNCATED;
+    return OP_STEP_STOP;
+  }
+  struct op_frame *frame = &s->frames[slot & (OP_USER_SLOTS - 1)];
+  frame->addr = addr;
   frame->file = has_file ? s->mapping.file : 0;
   frame->kind = has_file ? OP_FRAME_FILE : mapped ? OP_FRAME_JIT : OP_FRAME_PC;
-  frame->flags = s->return_address ? OP_FRAME_RETURN_ADDRESS : 0;
+  frame->flags = flags;
   frame->reserved = 0;
   s->count = slot + 1;
-
-  if (has_file) {
-    __u32 rule = find_rule(s->mapping.file, pc - s->mapping.bias);
-    if (rule == OP_NOT_FOUND) {
-      s->table_missing = 1;
-    } else if (OP_RULE_KIND(rule) != OP_RULE_NONE) {
-      /* Nobody called the trampoline: the address is where it starts, not behind a call. */
-      if (OP_RULE_KIND(rule) == OP_RULE_SIGNAL) frame->flags = 0;
-      return step_rule(s, rule);
-    }
-  }
-  return step_frame_pointer(s);
+  return result;
 }

@@ -51,6 +51,8 @@ export interface ProfilerOptions {
   readonly includeEnvVars: readonly string[];
   /** CPUs to sample; empty = all online ones. */
   readonly pinCpuIds: readonly number[];
+  /** Managed runtimes whose frames are not looked for, by the names of native/addon/runtimes/registry.cc. */
+  readonly disabledRuntimes: readonly string[];
   readonly verifierLogLevel: number;
   readonly noKernelVersionCheck: boolean;
   readonly demangle: DemangleMode;

@@ -107,7 +107,7 @@ export const WORKLOADS: readonly Workload[] = [
   },
   {
     name: 'python',
-    chain: [/^(Py_BytesMain|Py_RunMain|pymain_.*)$/, /PyEval/],
+    chain: [/^(Py_BytesMain|Py_RunMain|pymain_.*)$/, /PyEval/, /^<module>$/],
     root: MAIN_ROOT,
     // Debian's interpreter exports some of its functions and has no other symbols.
     named: 0.5,

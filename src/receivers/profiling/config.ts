@@ -157,7 +157,17 @@ const isKeyOf = <T extends object>(table: T, key: string): key is Extract<keyof 
 
 function changedKeys(config: Config, keys: readonly (keyof Config)[]): (keyof Config)[] {
   const defaults = configSchema.parse({});
-  return keys.filter((key) => JSON.stringify(config[key]) !== JSON.stringify(defaults[key]));
+  const inactive = { ...config, interpreters: { ...config.interpreters } };
+  for (const name of RUNTIMES) inactive.interpreters[name] = defaults.interpreters[name];
+  return keys.filter((key) => JSON.stringify(inactive[key]) !== JSON.stringify(defaults[key]));
+}
+
+/** The interpreters whose `disabled` acts: those the native part knows. */
+const RUNTIMES = ['python'] as const satisfies readonly (keyof Config['interpreters'])[];
+
+/** Names of the interpreters that are switched off. */
+export function disabledRuntimes(config: Config): string[] {
+  return RUNTIMES.filter((name) => config.interpreters[name].disabled);
 }
 
 /** The keys that are set away from their default and have no effect, with the reason, for one WARN line. */

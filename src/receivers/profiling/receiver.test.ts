@@ -275,6 +275,15 @@ describe('the profiling receiver', () => {
     await receiver.shutdown(never());
   });
 
+  it('tells the native part which interpreters to leave alone, without a WARN', async () => {
+    const addon = new FakeAddon();
+    const { settings, receiver } = bench(addon, { interpreters: { python: { disabled: true } } });
+    await receiver.start(testHost(), never());
+    assert.deepEqual(addon.made[0]?.disabledRuntimes, ['python']);
+    assert.ok(!settings.logger.entries.some((e) => e.message === 'keys are set that have no effect'));
+    await receiver.shutdown(never());
+  });
+
   it('names in one WARN the keys that are set and have no effect, with the reason', async () => {
     const { settings, receiver } = bench(new FakeAddon(), {
       off_cpu_threshold: 0.1,

@@ -12,7 +12,7 @@ import { readProfileBlock } from '../../native/profile-block.ts';
 import type { ProfilesBatch, Scope } from '../../pdata/profiles-batch.ts';
 import { assembleBatch, type AssemblerOptions } from './assembler.ts';
 import { IDENTITY_VARIABLES } from './process-identity.ts';
-import { type Config, envVarNames, probeName, sampledFraction } from './config.ts';
+import { type Config, disabledRuntimes, envVarNames, probeName, sampledFraction } from './config.ts';
 import { parseCpuList } from './cpu-list.ts';
 import { SelfProfiler } from './self-profile.ts';
 
@@ -99,6 +99,7 @@ function openNative(
     sendErrorFrames: config.send_error_frames,
     includeEnvVars: [...new Set([...shown, ...IDENTITY_VARIABLES])],
     pinCpuIds: parseCpuList(config.pin_cpu_ids),
+    disabledRuntimes: disabledRuntimes(config),
     verifierLogLevel: config.bpf_verifier_log_level,
     noKernelVersionCheck: config.no_kernel_version_check,
     demangle: 'full',

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+#pragma once
+
+#include "maps.bpf.h"
+
+/*
+ * CPython. One native activation of the eval loop runs one Python frame (3.10 and older) or a segment of them
+ * (3.11 and later). An activation that has not yet installed its frames, or has already removed them, is told by
+ * where they lie: what belongs to it is inside its native frame.
+ */
+
+#define OP_PYTHON_SEGMENT_FRAMES 512
+
+/* glibc, x86_64: the first block of thread-specific data, in struct pthread; the DTV pointer behind the self pointer. */
+#define OP_GLIBC_SPECIFIC 0x310
+#define OP_GLIBC_FIRST_KEYS 32
+#define OP_GLIBC_DTV 8
+
+static __always_inline __u64 python_thread_state(struct op_scratch *s) {
+  const struct op_python *py = &s->runtime.python;
+  struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+  __u64 tp = BPF_CORE_READ(task, thread.fsbase);
+  __u64 pair[2] = {}, base = 0, state = 0;
+  __u64 slot = py->thread_slot + s->mapping.bias;
+
+  if (py->thread_source == OP_THREAD_PTHREAD_KEY) {
+    __u32 record[2] = {};
+    if (bpf_probe_read_user(record, sizeof(record), (void *)slot) || !record[0]) return 0;
+    if (record[1] >= OP_GLIBC_FIRST_KEYS) return 0;
+    base = tp + OP_GLIBC_SPECIFIC + 16 * (__u64)record[1] + 8;
+  } else if (py->thread_source == OP_THREAD_DTV) {
+    if (bpf_probe_read_user(pair, sizeof(pair), (void *)slot)) return 0;
+    if (bpf_probe_read_user(&base, sizeof(base), (void *)(tp + OP_GLIBC_DTV))) return 0;
+    if (bpf_probe_read_user(&base, sizeof(base), (void *)(base + 16 * pair[0])) || base == ~0ull) return 0;
+    base += pair[1];
+  } else if (py->thread_source == OP_THREAD_GOT_OFFSET) {
+    if (bpf_probe_read_user(pair, sizeof(pair[0]), (void *)slot)) return 0;
+    base = tp + pair[0];
+  } else {
+    base = tp + py->thread_slot;
+  }
+  if (bpf_probe_read_user(&state, sizeof(state), (void *)base)) return 0;
+  return state;
+}
+
+/* Finds where this thread's Python stack begins. */
+static __always_inline void python_begin(struct op_scratch *s) {
+  const struct op_python *py = &s->runtime.python;
+  struct op_python_cursor *at = &s->python;
+  __u64 state = python_thread_state(s);
+
+  at->file = s->mapping.file;
+  at->frame = 0;
+  at->cframe = 0;
+  if (!state) {
+    count_up(OP_COUNT_PYTHON_NO_THREAD, 1);
+    return;
+  }
+  __u64 pointer = 0;
+  if (bpf_probe_read_user(&pointer, sizeof(pointer), (void *)(state + py->thread_frame))) return;
+  if (!py->has_cframe) {
+    at->frame = pointer;
+    return;
+  }
+  at->cframe = pointer;
+  if (py->segment == OP_PYTHON_SHIM)
+    bpf_probe_read_user(&at->frame, sizeof(at->frame), (void *)(pointer + py->cframe_frame));
+}
+
+enum op_python_result { OP_PYTHON_MORE = 0, OP_PYTHON_END = 1, OP_PYTHON_STOP = 2 };
+
+/* One frame at the cursor. END: it was the last one of its segment; STOP: the chain cannot be followed. */
+static __always_inline int python_frame(struct op_scratch *s, __u64 high) {
+  const struct op_python *py = &s->runtime.python;
+  struct op_python_cursor *at = &s->python;
+  __u64 frame = at->frame;
+  if (!frame) return OP_PYTHON_STOP;
+
+  __u32 size = py->frame_bytes;
+  asm volatile("" : "+r"(size));
+  if (size > OP_PYTHON_FRAME_BYTES) return OP_PYTHON_STOP;
+  if (bpf_probe_read_user(at->bytes, size, (void *)frame)) {
+    count_up(OP_COUNT_PYTHON_READ, 1);
+    return OP_PYTHON_STOP;
+  }
+  __u64 previous = *(__u64 *)(at->bytes + (py->frame_previous & 127));
+  __u64 code = *(__u64 *)(at->bytes + (py->frame_code & 127)) & ~7ull; /* 3.14 tags the reference */
+  __u8 mark = at->bytes[py->frame_mark & 127];
+
+  if (py->segment == OP_PYTHON_SHIM && mark == py->shim_owner) {
+    /* The loop's own frame: above this activation's native frame it is a caller's. */
+    if (frame >= high) return OP_PYTHON_STOP;
+    at->frame = previous;
+    at->shim = frame;
+    return OP_PYTHON_END;
+  }
+  __u32 first_line = 0, position;
+  __u64 name = 0, hash = 0;
+  if (bpf_probe_read_user(&first_line, sizeof(first_line), (void *)(code + py->code_first_line)) ||
+      bpf_probe_read_user(&name, sizeof(name), (void *)(code + py->code_name)) ||
+      bpf_probe_read_user(&hash, sizeof(hash), (void *)(name + OP_PYTHON_STRING_HASH)))
+    count_up(OP_COUNT_PYTHON_READ, 1); /* the frame stays, without a name */
+  if (py->instruction_unit)
+    position = *(__u32 *)(at->bytes + (py->frame_instruction & 127)) * py->instruction_unit;
+  else
+    position = (__u32)(*(__u64 *)(at->bytes + (py->frame_instruction & 127)) - code - py->code_bytecode);
+  if (!push_runtime_frame(s, OP_RUNTIME_PYTHON, code, OP_PYTHON_COOKIE(name, hash), first_line, position)) {
+    s->flags |= OP_SAMPLE_TRUNCATED;
+    return OP_PYTHON_END;
+  }
+  at->frame = previous;
+  return py->segment == OP_PYTHON_ONE_FRAME || (py->segment == OP_PYTHON_IS_ENTRY && mark) ? OP_PYTHON_END
+                                                                                           : OP_PYTHON_MORE;
+}
+
+/* Takes the next _PyCFrame of the chain: its frames belong to the activation whose native frame holds it. */
+static __always_inline bool next_cframe(struct op_scratch *s, __u64 high) {
+  struct op_python_cursor *at = &s->python;
+  __u64 cframe = at->cframe;
+
+  if (!cframe || cframe >= high) return false;
+  at->frame = 0;
+  at->cframe = 0;
+  bpf_probe_read_user(&at->frame, sizeof(at->frame), (void *)(cframe + s->runtime.python.cframe_frame));
+  bpf_probe_read_user(&at->cframe, sizeof(at->cframe), (void *)(cframe + s->runtime.python.cframe_previous));
+  return true;
+}
+
+/* Global, so that the verifier checks it once. Zero where the activation has more frames. */
+__weak __attribute__((noinline)) int push_python_frame(__u64 low, __u64 high) {
+  __u32 zero = 0;
+  struct op_scratch *s = bpf_map_lookup_elem(&scratch, &zero);
+  if (!s) return 1;
+  struct op_python_cursor *at = &s->python;
+  __u32 segment = s->runtime.python.segment;
+
+  int result = python_frame(s, high);
+  if (result == OP_PYTHON_MORE) return 0;
+  if (result == OP_PYTHON_STOP) {
+    if (segment == OP_PYTHON_SHIM) {
+      at->frame = at->begin; /* what was pushed since is a caller's */
+      s->count = at->begin_count;
+    }
+    return 1;
+  }
+  /* Activations below `low` that the native walk has missed are shown here too: none may be lost. */
+  if (s->flags & OP_SAMPLE_TRUNCATED) return 1;
+  if (segment == OP_PYTHON_ONE_FRAME) return low != OP_WHOLE_STACK;
+  if (segment == OP_PYTHON_IS_ENTRY) return !next_cframe(s, high);
+  if (at->shim >= low) return 1;
+  at->begin = at->frame;
+  at->begin_count = s->count;
+  return 0;
+}
+
+/* Appends the frames of the activation with the native frame [low, high). */
+__weak __attribute__((noinline)) int push_python_frames(__u64 low, __u64 high) {
+  __u32 zero = 0;
+  struct op_scratch *s = bpf_map_lookup_elem(&scratch, &zero);
+  if (!s) return 0;
+  struct op_python_cursor *at = &s->python;
+  __u32 count = s->count;
+
+  if (at->file != s->mapping.file) python_begin(s);
+  if (s->runtime.python.segment == OP_PYTHON_IS_ENTRY && !next_cframe(s, high)) return 0;
+  at->begin = at->frame;
+  at->begin_count = count;
+  for (int i = 0; i < OP_PYTHON_SEGMENT_FRAMES; i++)
+    if (push_python_frame(low, high)) break;
+  __u32 pushed = (s->count - count) / 2;
+  s->details += pushed;
+  count_up(OP_COUNT_PYTHON_FRAMES, pushed);
+  return 0;
+}
