@@ -3,8 +3,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { encodePprof } from '../../src/codecs/pprof/encode.ts';
-import { noLosses } from '../../src/codecs/pprof/losses.ts';
+import { encodeWhole } from '../../src/codecs/pprof/testing/encode-whole.ts';
 import { mergePprof } from '../../src/codecs/pprof/merge.ts';
 import { readPprof } from '../../src/codecs/pprof/read.ts';
 import { packageRoot } from '../../src/internal/package-root.ts';
@@ -91,21 +90,6 @@ function isBeyondPeer(r: WireReader, messages: Messages): boolean {
     found = isBeyondPeer(new WireReader(message, 'pprof'), inner);
   }
   return found;
-}
-
-/** The file again, with everything that it had. */
-function encodeWhole(batch: ProfilesBatch): Uint8Array {
-  const [scope] = batch.resources.flatMap((rp) => rp.scopes);
-  assert.ok(scope);
-  const losses = noLosses();
-  const file = encodePprof(batch.dictionary, scope.profiles, {
-    synthesizeNames: false,
-    keepUnreferenced: true,
-    scopeAttributes: scope.scope.attributes,
-    losses,
-  });
-  assert.deepEqual(losses, noLosses());
-  return file;
 }
 
 const totalsOf = (batch: ProfilesBatch): bigint[] =>

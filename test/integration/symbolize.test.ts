@@ -155,7 +155,59 @@ describe('the symbolize processor', () => {
     assert.equal(settings.meter.value('processor_symbolize_downloads', { outcome: 'downloaded' }), 1);
     const next = await processor(t, { debuginfod });
     while ((await next.through(bare(buildId, '', addresses))) !== NAMED) await turn();
-    assert.equal(asked.filter((url) => url.endsWith('executable')).length, 1);
+    assert.equal(asked.length, 2);
+    assert.equal(next.settings.meter.value('processor_symbolize_downloads', { outcome: 'cached' }), 1);
+  });
+
+  it('keeps no more downloads than it may, and gives up a server that does not answer', async (t) => {
+    const [first, second] = [program('one', '-static'), program('two', '-static', '-DTWO=2', '-O2')];
+    const byId = new Map([first, second].map(({ buildId, whole }) => [buildId, whole]));
+    const server = createServer((request, response) => {
+      const [, buildId = '', kind] = /buildid\/([0-9a-f]+)\/(\w+)/.exec(request.url ?? '') ?? [];
+      const file = byId.get(buildId);
+      if (kind === 'executable' && file !== undefined) response.end(readFileSync(file));
+      else if (file !== undefined) response.writeHead(404).end();
+    }).listen(0, '127.0.0.1');
+    t.after(() => {
+      server.closeAllConnections();
+      server.close();
+    });
+    await once(server, 'listening');
+    const debuginfod = {
+      urls: [`http://127.0.0.1:${(server.address() as AddressInfo).port}`],
+      cache_directory: join(folder, 'small-cache'),
+      max_cache_mib: 1,
+    };
+    const { through, settings } = await processor(t, { debuginfod });
+    const downloads = (outcome: string) =>
+      settings.meter.value('processor_symbolize_downloads', { outcome }) ?? 0;
+    const kept = ({ buildId }: { buildId: string }) =>
+      existsSync(join(folder, 'small-cache', buildId, 'executable'));
+    for (const [n, { buildId, addresses }] of [first, second].entries()) {
+      while (downloads('downloaded') <= n) {
+        await through(bare(buildId, '', addresses));
+        await turn();
+      }
+    }
+    assert.deepEqual([kept(first), kept(second)], [false, true]);
+    const hasty = await processor(t, { debuginfod: { ...debuginfod, timeout: '50ms' } });
+    const failed = () =>
+      hasty.settings.meter.value('processor_symbolize_downloads', { outcome: 'failed' }) ?? 0;
+    while (failed() === 0) {
+      await hasty.through(bare('0123456789abcdef', '', [1n]));
+      await turn();
+    }
+  });
+
+  it('writes names as the configuration says', async (t) => {
+    const { whole, buildId, addresses } = program('mangled');
+    for (const [demangle, text] of [
+      ['none', 'main;_ZN4shop6basketEi;_Z4leafi 5'],
+      ['full', 'main;shop::basket(int);leaf(int) 5'],
+    ]) {
+      const { through } = await processor(t, { demangle });
+      assert.equal(await through(bare(buildId, whole, addresses)), text);
+    }
   });
 
   it('refuses files that are too large, and is unharmed by bytes that are no ELF', async (t) => {

@@ -5,7 +5,7 @@ import type { DictionaryBuilder, LineRow } from '../../pdata/dictionary-builder.
 import { PPROF } from '../pprof/names.ts';
 import type { MemoryBudget } from './budget.ts';
 import { enter, readId, readRow, readVarint64 } from './fields.ts';
-import { Int32List } from './growing.ts';
+import { Int32List } from '../int32-list.ts';
 import { checkText, readEncodedValue, readRows } from './legacy-1-7-fields.ts';
 
 /** Field numbers of the tables in ProfilesDictionary of 1.7. */

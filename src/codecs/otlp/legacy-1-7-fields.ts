@@ -4,7 +4,8 @@ import { Wire, type WireReader } from '../../internal/wire-reader.ts';
 import { type KeyValue, readKeyValue } from '../../pdata/any-value.ts';
 import { Cost, type MemoryBudget } from './budget.ts';
 import { checkAnyValue, checkKeyValue, enter, readRow } from './fields.ts';
-import type { Int32List, Int64List } from './growing.ts';
+import type { Int32List } from '../int32-list.ts';
+import type { Int64List } from './int64-list.ts';
 
 /** Estimated heap bytes of a value inside a list or map. */
 const NESTED_COST = 64;

@@ -6,7 +6,7 @@ import { type Profile, profile, type ValueType } from '../../pdata/profiles-batc
 import { PPROF } from '../pprof/names.ts';
 import { Cost, type MemoryBudget } from './budget.ts';
 import { enter, readId, readRow, readVarint64 } from './fields.ts';
-import { Int32List } from './growing.ts';
+import { Int32List } from '../int32-list.ts';
 import { WITHOUT_DICTIONARY } from './legacy-1-7-detect.ts';
 import type { Rows17 } from './legacy-1-7-dictionary.ts';
 import { readRows } from './legacy-1-7-fields.ts';

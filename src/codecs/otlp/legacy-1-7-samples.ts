@@ -6,7 +6,8 @@ import { SamplesBuilder } from '../../pdata/samples.ts';
 import type { Samples } from '../../pdata/tables.ts';
 import type { MemoryBudget } from './budget.ts';
 import { eachMessage, readRow } from './fields.ts';
-import { Int32List, Int64List } from './growing.ts';
+import { Int32List } from '../int32-list.ts';
+import { Int64List } from './int64-list.ts';
 import type { Rows17 } from './legacy-1-7-dictionary.ts';
 import { readNumbers, readRows } from './legacy-1-7-fields.ts';
 

@@ -4,7 +4,8 @@ import { type AnyValue, encodeAnyValue, intValue, stringValue } from '../../pdat
 import { hashEnd, hashStart } from '../../pdata/columns.ts';
 import type { AttributeTable } from '../../pdata/tables.ts';
 import type { MemoryBudget } from './budget.ts';
-import { GrowingBytes, GrowingInt32 } from './growing.ts';
+import { Int32List } from '../int32-list.ts';
+import { GrowingBytes } from './growing-bytes.ts';
 import type { Strings } from './strings.ts';
 
 /** Numbers kept of each row to find it again: key, text, low and high half of the number, unit. */
@@ -26,10 +27,10 @@ export interface RawLabel {
 export class AttributeRows {
   readonly #strings: Strings;
   readonly #budget: MemoryBudget;
-  readonly #raw = new GrowingInt32(64 * STRIDE);
-  readonly #end = new GrowingInt32(64);
-  readonly #key = new GrowingInt32(64);
-  readonly #unit = new GrowingInt32(64);
+  readonly #raw = new Int32List(64 * STRIDE);
+  readonly #end = new Int32List(64);
+  readonly #key = new Int32List(64);
+  readonly #unit = new Int32List(64);
   readonly #bytes = new GrowingBytes(1024);
   #slots = new Int32Array(256);
   readonly #keys = new Map<string, number>();

@@ -5,7 +5,7 @@ import type { Samples, StackTable } from '../../pdata/tables.ts';
 import type { RawLabel } from './attributes.ts';
 import { Cost } from './budget.ts';
 import type { TableContext } from './decode-tables.ts';
-import { GrowingInt32 } from './growing.ts';
+import { Int32List } from '../int32-list.ts';
 import type { IdTable } from './ids.ts';
 import { repeatedLabels } from './labels.ts';
 import { nextMessage, type Region, skipUnknown, Tag, varint } from './scan.ts';
@@ -47,7 +47,7 @@ class SampleReader {
   readonly #stacks: StackRows;
   readonly #stack: Int32Array;
   readonly #attributeStart: Uint32Array;
-  readonly #attributes: GrowingInt32;
+  readonly #attributes: Int32List;
   /** One column for each type, in halves. */
   readonly #values: Uint32Array[];
   /** By string row of a key: the last sample (from 1) that has it. */
@@ -63,7 +63,7 @@ class SampleReader {
     this.#stacks = new StackRows(context.r, region, context.budget);
     this.#stack = new Int32Array(region.count);
     this.#attributeStart = new Uint32Array(region.count + 1);
-    this.#attributes = new GrowingInt32(region.count);
+    this.#attributes = new Int32List(region.count);
     this.#values = Array.from({ length: types }, () => new Uint32Array(region.count * 2));
   }
 

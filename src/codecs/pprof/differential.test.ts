@@ -7,23 +7,7 @@ import { pprofMeaning, randomPprof } from '../../internal/testing/pprof-meaning.
 import { meaningDifference } from '../../pdata/canonical.ts';
 import type { ProfilesBatch } from '../../pdata/profiles-batch.ts';
 import { decodePprof } from './decode.ts';
-import { encodePprof } from './encode.ts';
-import { noLosses } from './losses.ts';
-
-/** The file again, with everything that it had. */
-function encodeWhole(batch: ProfilesBatch): Uint8Array {
-  const [scope] = batch.resources.flatMap((rp) => rp.scopes);
-  assert.ok(scope);
-  const losses = noLosses();
-  const file = encodePprof(batch.dictionary, scope.profiles, {
-    synthesizeNames: false,
-    keepUnreferenced: true,
-    scopeAttributes: scope.scope.attributes,
-    losses,
-  });
-  assert.deepEqual(losses, noLosses());
-  return file;
-}
+import { encodeWhole } from './testing/encode-whole.ts';
 
 /** The batch, or undefined where the bytes are refused. */
 function decoded(bytes: Uint8Array): ProfilesBatch | undefined {

@@ -3,20 +3,20 @@ import type { WireReader } from '../../internal/wire-reader.ts';
 import { hashEnd, hashStart } from '../../pdata/columns.ts';
 import type { StackTable } from '../../pdata/tables.ts';
 import type { MemoryBudget } from './budget.ts';
-import { GrowingInt32 } from './growing.ts';
+import { Int32List } from '../int32-list.ts';
 import type { Region } from './scan.ts';
 
 /** Slots looked at before a stack counts as new: crafted collisions cost a duplicate row, not time. */
 const MAX_PROBES = 16;
 
 /** Scratch of the last file, kept for the next: zeroing and paging it in would cost as much as reading. */
-let spare: GrowingInt32 | undefined;
+let spare: Int32List | undefined;
 const SPARE_IDS = 1 << 20;
 
 /** The stack table of a file under construction: samples that differ in labels only share a row. */
 export class StackRows {
   /** Location rows of all stacks, those of the stack that is being read last. */
-  readonly ids: GrowingInt32;
+  readonly ids: Int32List;
   /** Of the stack that is being read: whoever adds to `ids` mixes the location in. */
   hash = 0;
   readonly #budget: MemoryBudget;
@@ -33,7 +33,7 @@ export class StackRows {
     // Most ids take two bytes, and not all of a sample is ids.
     const expected = (region.end - region.start) >> 1;
     budget.charge(r, (slots + 2 * (region.count + 2) + expected) * 4);
-    this.ids = spare !== undefined && spare.data.length >= expected ? spare : new GrowingInt32(expected);
+    this.ids = spare !== undefined && spare.data.length >= expected ? spare : new Int32List(expected);
     this.ids.length = 0;
     spare = undefined;
     this.#budget = budget;

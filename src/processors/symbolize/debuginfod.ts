@@ -14,7 +14,7 @@ export interface DebuginfodOptions {
   readonly maxFileBytes: number;
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
-  readonly onDownload: (outcome: 'downloaded' | 'not_found' | 'failed') => void;
+  readonly onDownload: (outcome: 'cached' | 'downloaded' | 'not_found' | 'failed') => void;
   readonly onError: (error: unknown) => void;
 }
 
@@ -56,6 +56,11 @@ export class Debuginfod {
   }
 
   async #ask(buildId: string): Promise<string | undefined> {
+    const cached = await this.#cached(buildId);
+    if (cached !== undefined) {
+      this.#options.onDownload('cached');
+      return cached;
+    }
     let failure: unknown;
     for (const kind of KINDS) {
       for (const url of this.#options.urls) {
@@ -74,16 +79,22 @@ export class Debuginfod {
     return undefined;
   }
 
-  async #get(url: string, buildId: string, kind: string): Promise<string | undefined> {
-    const { directory, timeoutMs, signal } = this.#options;
-    const folder = join(directory, buildId);
-    const path = join(folder, kind);
-    const known = await stat(path).catch(() => undefined);
-    if (known?.isFile() === true) {
+  async #cached(buildId: string): Promise<string | undefined> {
+    for (const kind of KINDS) {
+      const path = join(this.#options.directory, buildId, kind);
+      const known = await stat(path).catch(() => undefined);
+      if (known?.isFile() !== true) continue;
       // What is used stays: the age of a file is the time of its last use.
       await utimes(path, new Date(), known.mtime);
       return path;
     }
+    return undefined;
+  }
+
+  async #get(url: string, buildId: string, kind: string): Promise<string | undefined> {
+    const { directory, timeoutMs, signal } = this.#options;
+    const folder = join(directory, buildId);
+    const path = join(folder, kind);
     const from = `${url.replace(/\/$/, '')}/buildid/${buildId}/${kind}`;
     const both = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
     const { statusCode, body } = await request(from, {

@@ -26,9 +26,11 @@ export function createSymbolizeProcessor(
   const locations = meter.counter('processor_symbolize_locations', 'Locations that came without a name', [
     'outcome',
   ]);
-  const downloads = meter.counter('processor_symbolize_downloads', 'Files asked of debuginfod servers', [
-    'outcome',
-  ]);
+  const downloads = meter.counter(
+    'processor_symbolize_downloads',
+    'Files wanted of debuginfod servers, by where they came from',
+    ['outcome'],
+  );
   const errors = meter.counter(
     'processor_symbolize_file_errors',
     'Files that could not be read or downloaded',

@@ -2,7 +2,7 @@
 
 /** Scratch for lists of unknown length: grows by doubling, `take` copies out the exact size. */
 export class Int32List {
-  data: Int32Array;
+  data: Int32Array<ArrayBuffer>;
   length = 0;
 
   constructor(capacity = 256) {
@@ -23,7 +23,7 @@ export class Int32List {
     this.data[this.length++] = value;
   }
 
-  take(): Int32Array {
+  take(): Int32Array<ArrayBuffer> {
     const out = this.data.slice(0, this.length);
     this.length = 0;
     return out;
@@ -32,33 +32,5 @@ export class Int32List {
   /** Like `take` for the last time: spares the copy where little room is left over. */
   finish(): Int32Array {
     return this.length * 4 > this.data.length * 3 ? this.data.subarray(0, this.length) : this.take();
-  }
-}
-
-/** The same for 64-bit bit patterns, given as the halves that a WireReader holds. */
-export class Int64List {
-  #halves = new Uint32Array(512);
-  length = 0;
-
-  reserve(n: number): void {
-    const need = (this.length + n) * 2;
-    if (need <= this.#halves.length) return;
-    const grown = new Uint32Array(Math.max(need, this.#halves.length * 2));
-    grown.set(this.#halves.subarray(0, this.length * 2));
-    this.#halves = grown;
-  }
-
-  push(lo: number, hi: number): void {
-    const at = this.length * 2;
-    if (at === this.#halves.length) this.reserve(1);
-    this.#halves[at] = lo;
-    this.#halves[at + 1] = hi;
-    this.length++;
-  }
-
-  take(): BigUint64Array {
-    const out = new BigUint64Array(this.#halves.slice(0, this.length * 2).buffer);
-    this.length = 0;
-    return out;
   }
 }

@@ -1,34 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/** An Int32 column of unknown length. `reserve` first, then a tight loop may write to `data` itself. */
-export class GrowingInt32 {
-  data: Int32Array<ArrayBuffer>;
-  length = 0;
-
-  constructor(capacity: number) {
-    this.data = new Int32Array(capacity);
-  }
-
-  /** Makes room for `n` more. */
-  reserve(n: number): void {
-    const need = this.length + n;
-    if (need <= this.data.length) return;
-    const grown = new Int32Array(Math.max(need, this.data.length * 2));
-    grown.set(this.data.subarray(0, this.length));
-    this.data = grown;
-  }
-
-  push(value: number): void {
-    if (this.length === this.data.length) this.reserve(1);
-    this.data[this.length++] = value;
-  }
-
-  /** The column at its exact size. */
-  take(): Int32Array<ArrayBuffer> {
-    return this.data.slice(0, this.length);
-  }
-}
-
 /** Bytes of unknown length; callers `reserve` before they push. */
 export class GrowingBytes {
   #data: Uint8Array;
