@@ -32,6 +32,8 @@ export const TEST_PACKAGES = [
   'golang-go',
   'binutils',
   'libc6-dev',
+  'libc6-dbg',
+  'perl',
   'docker.io',
   'docker-compose',
 ];

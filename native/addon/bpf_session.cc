@@ -25,7 +25,7 @@ namespace otelprof {
 namespace {
 
 constexpr size_t kMaxLogBytes = 64 * 1024;
-constexpr uint32_t kMinRingBytes = 1u << 20;
+constexpr uint32_t kMinRingBytes = 2u << 20;
 constexpr uint32_t kMaxRingBytes = 64u << 20;
 // A usual record, and for how long the ring must take records when nobody drains it.
 constexpr uint64_t kTypicalRecordBytes = 1024;
@@ -267,7 +267,8 @@ int BpfSession::DeleteProcess(uint32_t tgid) { return BpfMapDelete(processesFd_,
 int BpfSession::MakeTable(const UnwindTable& table, UniqueFd* out) {
   const uint32_t count = static_cast<uint32_t>(table.entries.size());
   if (const int error = BpfCreateInnerArray(sizeof(op_row), count, out); error < 0) return error;
-  return BpfArrayFill(out->get(), table.entries.data(), sizeof(op_row), count);
+  const auto* bytes = reinterpret_cast<const uint8_t*>(table.entries.data());
+  return BpfArrayFill(out->get(), std::span(bytes, table.sizeBytes()));
 }
 
 size_t BpfSession::AddTables(std::span<const std::pair<uint32_t, int>> tables) {

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bpf_syscall.h"
 
+#include <sys/mman.h>
 #include <sys/syscall.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
-#include <numeric>
 #include <string_view>
 #include <vector>
 
@@ -73,17 +73,12 @@ uint32_t BpfMapFill(int map, const uint32_t* keys, const void* values, uint32_t 
   return count;
 }
 
-int BpfArrayFill(int map, const void* values, uint32_t valueSize, uint32_t count) {
-  // Chunks bound what the kernel copies, and the scratch keys, per call.
-  constexpr uint32_t kChunk = 16384;
-  std::vector<uint32_t> keys(std::min(count, kChunk));
-  const auto* bytes = static_cast<const uint8_t*>(values);
-  for (uint32_t done = 0; done < count;) {
-    const uint32_t n = std::min(count - done, kChunk);
-    std::iota(keys.begin(), keys.begin() + n, done);
-    if (BpfMapFill(map, keys.data(), bytes + size_t{done} * valueSize, valueSize, n) != n) return -errno;
-    done += n;
-  }
+int BpfArrayFill(int map, std::span<const uint8_t> values) {
+  // Plain stores: a batched update copies key by key and costs more than making the values did.
+  void* area = mmap(nullptr, values.size(), PROT_READ | PROT_WRITE, MAP_SHARED, map, 0);
+  if (area == MAP_FAILED) return -errno;
+  std::memcpy(area, values.data(), values.size());
+  munmap(area, values.size());
   return 0;
 }
 
@@ -93,7 +88,7 @@ int BpfCreateInnerArray(uint32_t valueSize, uint32_t entries, UniqueFd* out) {
   attr.key_size = sizeof(uint32_t);
   attr.value_size = valueSize;
   attr.max_entries = entries;
-  attr.map_flags = BPF_F_INNER_MAP;
+  attr.map_flags = BPF_F_INNER_MAP | BPF_F_MMAPABLE;
   const int fd = Bpf(BPF_MAP_CREATE, attr);
   if (fd < 0) return fd;
   *out = UniqueFd(fd);

@@ -15,11 +15,11 @@ namespace otelprof {
 int BpfMapUpdate(int map, const void* key, const void* value, uint64_t flags = 0);
 int BpfMapDelete(int map, const void* key);
 int BpfMapLookup(int map, const void* key, void* value);
-/// Writes `count` consecutive u32-keyed elements from key 0; 0 or a negative errno.
-int BpfArrayFill(int map, const void* values, uint32_t valueSize, uint32_t count);
+/// Writes the elements of an array made by BpfCreateInnerArray, from key 0; their size is a multiple of 8.
+int BpfArrayFill(int map, std::span<const uint8_t> values);
 /// Writes elements under u32 keys; returns how many of the first ones were written.
 uint32_t BpfMapFill(int map, const uint32_t* keys, const void* values, uint32_t valueSize, uint32_t count);
-/// An array with BPF_F_INNER_MAP, so that sizes may differ within one outer map.
+/// An array with BPF_F_INNER_MAP, so that sizes may differ within one outer map, and BPF_F_MMAPABLE.
 int BpfCreateInnerArray(uint32_t valueSize, uint32_t entries, UniqueFd* out);
 /// True if the kernel's verifier takes a perf_event program of these instructions.
 bool BpfProgramLoads(std::span<const bpf_insn> program);

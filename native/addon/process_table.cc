@@ -54,6 +54,7 @@ void ProcessTable::Sync(int pid, Process& process) {
     return;  // what is known stays: the process may just have ended
   }
   process.mappings.clear();
+  process.snapshot.reset();
   for (auto& line : lines) {
     MappingSource source{line.start, line.end, line.offset, line.inode, line.major, line.minor,
                          std::move(line.path)};
@@ -74,6 +75,7 @@ ProcessMapping ProcessTable::Resolve(int pid, const MappingSource& source) {
 void ProcessTable::Insert(Process& process, ProcessMapping mapping) {
   auto& all = process.mappings;
   if (mapping.start >= mapping.end || mapping.start >= 1ull << 63) return;  // [vsyscall]
+  process.snapshot.reset();
   // A new mapping replaces what it covers.
   auto first = std::lower_bound(all.begin(), all.end(), mapping.start,
                                 [](const ProcessMapping& m, uint64_t start) { return m.end <= start; });
@@ -148,6 +150,7 @@ void ProcessTable::ApplyExec(const SidebandEvent& event) {
   if (process.programs.size() >= kMaxProgramsKept) process.programs.erase(process.programs.begin());
   process.programs.push_back({event.timeNs, ReadInfo(event.pid, event.text)});
   process.mappings.clear();
+  process.snapshot.reset();
   process.exitedNs = 0;
   process.syncGapNs = 0;
   dirty_.insert(event.pid);
@@ -169,6 +172,7 @@ void ProcessTable::ApplyFork(const SidebandEvent& event) {
     child.programs.push_back({0, std::move(info)});
   }
   child.mappings = parent->second.mappings;
+  child.snapshot = parent->second.snapshot;
   // The range can be shared as long as it says what the parent's mappings say.
   if (!dirty_.contains(event.parentPid)) child.range = parent->second.range;
   Process& process = processes_[event.pid] = std::move(child);
@@ -253,6 +257,14 @@ const ProcessMapping* ProcessTable::MappingAt(int pid, uint64_t pc) const {
   const auto found = std::lower_bound(all.begin(), all.end(), pc,
                                       [](const ProcessMapping& m, uint64_t address) { return m.end <= address; });
   return found != all.end() && found->start <= pc ? &*found : nullptr;
+}
+
+std::shared_ptr<const std::vector<ProcessMapping>> ProcessTable::Mappings(int pid) {
+  const auto it = processes_.find(pid);
+  if (it == processes_.end()) return std::make_shared<const std::vector<ProcessMapping>>();
+  auto& process = it->second;
+  if (!process.snapshot) process.snapshot = std::make_shared<const std::vector<ProcessMapping>>(process.mappings);
+  return process.snapshot;
 }
 
 void ProcessTable::NoteUnknown(int pid, uint64_t nowNs) {

@@ -57,6 +57,8 @@ class ProcessTable {
   std::string CommOf(int pid, int tid) const;
   /// The mapping that covers pc now, or nullptr.
   const ProcessMapping* MappingAt(int pid, uint64_t pc) const;
+  /// All mappings as they are now; shared with earlier calls until they change. Never nullptr.
+  std::shared_ptr<const std::vector<ProcessMapping>> Mappings(int pid);
   /// A sample met a pc or a pid that the table does not have: reads /proc again, at a limited rate.
   void NoteUnknown(int pid, uint64_t nowNs);
 
@@ -71,6 +73,7 @@ class ProcessTable {
   struct Process {
     std::vector<Program> programs;  // by time; exec appends
     std::vector<ProcessMapping> mappings;  // by address, disjoint
+    std::shared_ptr<const std::vector<ProcessMapping>> snapshot;  // of mappings, while they are the same
     std::shared_ptr<MappingStore::Range> range;
     uint64_t exitedNs = 0;
     uint64_t nextSyncNs = 0;

@@ -77,9 +77,13 @@ class ProfiledFile {
   /// An evicted table is not loaded again before this.
   std::atomic<uint64_t> reloadAfterNs{0};
   std::atomic<uint32_t> evictions{0};
+  /// A copy of the table for user space is on its way.
+  std::atomic<bool> copyQueued{false};
+  /// When somebody last needed that copy.
+  std::atomic<uint64_t> copyUsedNs{0};
   /// 0 not asked for, 1 queued, 2 done.
   std::atomic<int> symbolState{0};
-  /// Only in perf mode: what the kernel program would hold.
+  /// What the kernel program holds: always in perf mode, else for a while, where a sample waits for it.
   std::shared_ptr<const UnwindTable> table() const;
   void SetTable(std::shared_ptr<const UnwindTable> table);
 

@@ -21,6 +21,7 @@ constexpr uint64_t kForgetIdleNs = 60'000'000'000;
 // After a wake-up further events gather for this long: bounds wake-ups to about a thousand a second.
 constexpr long kGatherNs = 500'000;
 constexpr std::chrono::milliseconds kNamesLimit{3000};
+constexpr std::chrono::milliseconds kTablesLimit{1000};
 // Threads that wait, with their stacks: 16 B a frame.
 constexpr size_t kOffCpuThreads = 8192;
 constexpr size_t kOffCpuFrames = 512u << 10;
@@ -65,6 +66,7 @@ Failure Profiler::Start() {
   if (session_) store_ = std::make_unique<MappingStore>(session_.get());
   files_ = std::make_unique<FileTable>(
       [this](const std::shared_ptr<ProfiledFile>& file) { worker_->QueueTable(file); });
+  late_ = std::make_unique<LateUnwinder>([this](const auto& file) { worker_->QueueCopy(file); });
   processes_ = std::make_unique<ProcessTable>(files_.get(), store_.get(), &filter_, options_.includeEnvVars);
   window_ = std::make_unique<SampleWindow>(UnixNs());
   running_ = true;
@@ -182,6 +184,8 @@ void Profiler::Run() {
     now = BootTimeNs();
     if (drainNow || stopping || wanted || now >= nextDrainNs) {
       DrainSamples();
+      if (stopping && late_->size() > 0) worker_->WaitIdle(kTablesLimit);
+      ResolveLate(stopping);
       if (stopping) offCpu_.Abandon();
       nextDrainNs = now + kDrainNs;
       Maintain(now);
@@ -308,12 +312,21 @@ void Profiler::OnRecord(std::span<const uint8_t> record) {
     return;
   }
   if (head.kind == OP_SAMPLE_OFF_CPU_END) return OnOffCpuEnd(head);
+  if (head.kind == OP_SAMPLE_STACK) {
+    if (!late_->AddStack(head, record.subspan(sizeof(head)))) stacksMalformed_++;
+    return;
+  }
   const int pid = static_cast<int>(head.tgid);
   head.comm[OP_COMM_LEN - 1] = '\0';
   if (head.flags & (OP_SAMPLE_UNKNOWN_PROCESS | OP_SAMPLE_UNKNOWN_MAPPING)) processes_->NoteUnknown(pid, head.time_ns);
   const auto info = processes_->InfoAt(pid, head.time_ns, head.comm);
   if (!KeepsSample(head, *info)) return;
-  ReadStack(head, record.data() + sizeof(head), info);
+  const uint8_t* frames = record.data() + sizeof(head);
+  if (!WaitsForTables(head, frames, info)) Deliver(head, frames, info);
+}
+
+void Profiler::Deliver(const op_sample& head, const uint8_t* frames, const std::shared_ptr<const ProcessInfo>& info) {
+  ReadStack(head, frames, info);
 
   SampleWindow::Sample sample{};
   sample.tid = head.tid;
@@ -330,6 +343,20 @@ void Profiler::OnRecord(std::span<const uint8_t> record) {
   }
   sample.process = window_->ProcessIndex(info);
   if (!window_->Add(sample, stack_, head.time_ns, 0)) droppedWindowFull_++;
+}
+
+/// Keeps a sample whose walk the kernel program could not end.
+bool Profiler::WaitsForTables(const op_sample& head, const uint8_t* frames,
+                              const std::shared_ptr<const ProcessInfo>& info) {
+  return head.flags & OP_SAMPLE_RESUME &&
+         late_->Add(head, frames, info, processes_->Mappings(static_cast<int>(head.tgid)));
+}
+
+void Profiler::ResolveLate(bool all) {
+  late_->Resolve(BootTimeNs(), all,
+                 [this](const op_sample& head, const uint8_t* frames, const std::shared_ptr<const ProcessInfo>& info) {
+                   Deliver(head, frames, info);
+                 });
 }
 
 /// How many frames the tracepoint and its program put above the scheduler: the same for every switch.
@@ -446,6 +473,8 @@ void Profiler::TakeSnapshot() {
   snapshot_.droppedMalformed = droppedMalformed_;
   snapshot_.filteredRule = filteredRule_;
   snapshot_.filteredAge = filteredAge_;
+  snapshot_.stacksMalformed = stacksMalformed_;
+  snapshot_.lateWaiting = late_->size();
   snapshot_.offCpuAway = offCpu_.size();
   snapshot_.offCpuEvicted = offCpu_.evicted();
   snapshot_.offCpuReplaced = offCpu_.replaced();

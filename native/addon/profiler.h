@@ -15,6 +15,7 @@
 #include "bpf_feature.h"
 #include "bpf_session.h"
 #include "file_table.h"
+#include "late_unwinder.h"
 #include "line_worker.h"
 #include "mapping_store.h"
 #include "off_cpu.h"
@@ -63,6 +64,8 @@ class Profiler {
     uint64_t droppedMalformed = 0;
     uint64_t filteredRule = 0;
     uint64_t filteredAge = 0;
+    uint64_t lateWaiting = 0;
+    uint64_t stacksMalformed = 0;
     uint64_t offCpuAway = 0;
     uint64_t offCpuEvicted = 0;
     uint64_t offCpuReplaced = 0;
@@ -82,6 +85,9 @@ class Profiler {
   void OnRecord(std::span<const uint8_t> record);
   size_t TracepointFrames(const op_sample& head, const uint8_t* kernel);
   void OnOffCpuEnd(const op_sample& head);
+  void Deliver(const op_sample& head, const uint8_t* frames, const std::shared_ptr<const ProcessInfo>& info);
+  bool WaitsForTables(const op_sample& head, const uint8_t* frames, const std::shared_ptr<const ProcessInfo>& info);
+  void ResolveLate(bool all);
   bool KeepsSample(const op_sample& head, const ProcessInfo& process);
   void ReadStack(const op_sample& head, const uint8_t* frames, const std::shared_ptr<const ProcessInfo>& info);
   void AddUserFrame(op_frame frame, int pid, uint64_t timeNs, const std::shared_ptr<const ProcessInfo>& info);
@@ -110,12 +116,14 @@ class Profiler {
   std::vector<op_frame> stack_;
   std::vector<std::shared_ptr<ProfiledFile>> stackFiles_;
   OffCpuThreads offCpu_;
+  std::unique_ptr<LateUnwinder> late_;
   std::unique_ptr<KernelSymbols> switchSymbols_;  // until the first stack of a switch is seen
   size_t switchFrames_ = 0;  // of the tracepoint itself, above the scheduler
   uint64_t nextForgetNs_ = 0;
   uint64_t nextRescanNs_ = 0;
   uint64_t droppedWindowFull_ = 0;
   uint64_t droppedMalformed_ = 0;
+  uint64_t stacksMalformed_ = 0;
   uint64_t filteredRule_ = 0;
   uint64_t filteredAge_ = 0;
 

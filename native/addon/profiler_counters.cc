@@ -12,6 +12,7 @@ Profiler::NamedCounters Profiler::CountAll() const {
     counters[OP_COUNT_FILTERED_RULE] += snapshot_.filteredRule;
     counters[OP_COUNT_FILTERED_AGE] += snapshot_.filteredAge;
   }
+  for (size_t i = 0; i < counters.size(); i++) counters[i] += late_->counter(i);
 #define X(id, name) add(name, counters[OP_COUNT_##id]);
   OP_COUNTERS(X)
 #undef X
@@ -81,6 +82,9 @@ Profiler::NamedCounters Profiler::CountAll() const {
   add("mappings_over_limit", snapshot_.tracking.mappingsOverLimit);
   add("drop_window_full", snapshot_.droppedWindowFull);
   add("drop_malformed_record", snapshot_.droppedMalformed);
+  add("resumed_stacks_waiting", snapshot_.lateWaiting);
+  add("resumed_stacks_gave_up", late_->gaveUp());
+  add("resumed_stacks_malformed", snapshot_.stacksMalformed);
   add("off_cpu_away", snapshot_.offCpuAway);
   add("drop_off_cpu_evicted", snapshot_.offCpuEvicted);
   add("drop_off_cpu_end_lost", snapshot_.offCpuReplaced);

@@ -20,6 +20,9 @@ constexpr uint64_t kReloadGapNs = 10'000'000'000;
 constexpr uint32_t kMaxReloadDoublings = 6;
 // Each commit waits for an RCU grace period (about 10 ms), whatever its size.
 constexpr size_t kMaxPending = 32;
+// Copies in user space serve samples that met a file before its table was there: seconds after a start.
+constexpr uint64_t kKeepCopyNs = 5'000'000'000;
+constexpr std::chrono::seconds kLookAtCopies{2};
 
 }  // namespace
 
@@ -71,27 +74,48 @@ void TableWorker::Push(std::deque<Job>* queue, Job job) {
   wake_.notify_one();
 }
 
+/// A sample waits for this table: it is the next one made.
+void TableWorker::Hurry(uint32_t file) {
+  const std::lock_guard lock(mutex_);
+  const auto it = std::find_if(tableJobs_.begin(), tableJobs_.end(), [&](const Job& job) { return job.file == file; });
+  if (it != tableJobs_.end()) std::rotate(tableJobs_.begin(), it, it + 1);
+}
+
+/// Samples wait for tables. Refused without CAP_SYS_NICE, which is fine.
+void TableWorker::SetUrgent(bool urgent) {
+  if (urgent == urgent_) return;
+  urgent_ = urgent;
+  setpriority(PRIO_PROCESS, 0, urgent ? -10 : 0);
+}
+
 void TableWorker::Run() {
-  // The first samples need tables; later work is small. Refused without CAP_SYS_NICE, which is fine.
-  setpriority(PRIO_PROCESS, 0, -10);
   std::unique_lock lock(mutex_);
   while (true) {
-    wake_.wait(lock, [this] { return stopping_ || !tableJobs_.empty() || !nameJobs_.empty(); });
+    const auto hasWork = [this] { return stopping_ || !tableJobs_.empty() || !nameJobs_.empty(); };
+    if (copies_.empty()) {
+      wake_.wait(lock, hasWork);
+    } else if (!wake_.wait_for(lock, kLookAtCopies, hasWork)) {
+      lock.unlock();
+      DropCopies();
+      lock.lock();
+      continue;
+    }
     if (stopping_) break;
     auto& queue = tableJobs_.empty() ? nameJobs_ : tableJobs_;
+    SetUrgent(!tableJobs_.empty());
     Job job = std::move(queue.front());
     queue.pop_front();
     busy_ = true;
     const bool lastTable = tableJobs_.empty();
     lock.unlock();
-    job();
-    job = nullptr;  // releases what it holds outside the lock
+    job.run();
+    job.run = nullptr;  // releases what it holds outside the lock
     if (lastTable && !pending_.empty()) Commit();
     lock.lock();
     busy_ = false;
     if (tableJobs_.empty() && nameJobs_.empty()) {
       idle_.notify_all();
-      setpriority(PRIO_PROCESS, 0, 0);
+      SetUrgent(false);
       lock.unlock();
       malloc_trim(0);  // compiling leaves megabytes of free heap behind
       lock.lock();
@@ -107,31 +131,71 @@ void TableWorker::WaitIdle(std::chrono::milliseconds limit) {
 
 void TableWorker::QueueTable(std::shared_ptr<ProfiledFile> file) {
   file->tableState = TableState::Queued;
-  Push(&tableJobs_, [this, file = std::move(file)] { LoadTable(file); });
+  const uint32_t id = file->id();
+  Push(&tableJobs_, {[this, file = std::move(file)] { LoadTable(file); }, id});
+}
+
+void TableWorker::QueueCopy(const std::shared_ptr<ProfiledFile>& file) {
+  file->copyUsedNs = BootTimeNs();
+  const bool isFirst = !file->copyQueued.exchange(true);
+  if (file->tableState == TableState::Queued) {
+    if (isFirst) Hurry(file->id());
+    return;
+  }
+  if (!isFirst) return;
+  Push(&tableJobs_, {[this, file] {
+    if (const auto image = file->OpenImage()) {
+      EhFrameStats compiled;
+      KeepCopy(file, std::make_shared<UnwindTable>(CompileUnwindTable(*image, &compiled)));
+    } else {
+      file->tableState = TableState::Failed;
+      file->copyQueued = false;
+    }
+  }});
+}
+
+void TableWorker::KeepCopy(const std::shared_ptr<ProfiledFile>& file, std::shared_ptr<const UnwindTable> table) {
+  file->SetTable(std::move(table));
+  file->copyUsedNs = BootTimeNs();
+  file->copyQueued = false;
+  std::erase_if(copies_, [&](const auto& weak) { return weak.lock() == file; });
+  copies_.push_back(file);
+}
+
+void TableWorker::DropCopies() {
+  const uint64_t now = BootTimeNs();
+  const size_t before = copies_.size();
+  std::erase_if(copies_, [&](const std::weak_ptr<ProfiledFile>& weak) {
+    const auto file = weak.lock();
+    if (file && file->copyUsedNs + kKeepCopyNs > now) return false;
+    if (file) file->SetTable(nullptr);
+    return true;
+  });
+  if (copies_.size() < before) malloc_trim(0);
 }
 
 void TableWorker::QueueSymbols(std::shared_ptr<ProfiledFile> file) {
   file->symbolState = 1;
-  Push(&nameJobs_, [this, file = std::move(file)] { LoadSymbols(file); });
+  Push(&nameJobs_, {[this, file = std::move(file)] { LoadSymbols(file); }});
 }
 
 void TableWorker::QueuePerfMap(std::shared_ptr<const ProcessInfo> process) {
-  Push(&nameJobs_, [process = std::move(process)] {
+  Push(&nameJobs_, {[process = std::move(process)] {
     const auto path = PerfMap::PathFor(process->pid);
     if (!path) return;
     auto map = std::make_unique<PerfMap>(process->pid, *path);
     map->Refresh();
     const std::lock_guard lock(process->jitMutex);
     process->perfMap = std::move(map);
-  });
+  }});
 }
 
 void TableWorker::QueueRemoval(uint32_t file) {
   if (!session_) return;
-  Push(&nameJobs_, [this, file] {
+  Push(&nameJobs_, {[this, file] {
     session_->RemoveTable(file);
     session_->RemoveRuntime(file);
-  });
+  }});
 }
 
 void TableWorker::LoadTable(const std::shared_ptr<ProfiledFile>& file) {
@@ -152,6 +216,7 @@ void TableWorker::LoadTable(const std::shared_ptr<ProfiledFile>& file) {
   }
   UniqueFd inner;
   if (BpfSession::MakeTable(*table, &inner) < 0) return Finish(file, false);
+  KeepCopy(file, std::move(table));
   pending_.push_back({file, std::move(inner)});
   if (pending_.size() >= kMaxPending) Commit();
 }

@@ -44,6 +44,8 @@ class TableWorker {
   TableWorker& operator=(const TableWorker&) = delete;
 
   void QueueTable(std::shared_ptr<ProfiledFile> file);
+  /// Asks for a copy of the table in user space; does nothing while one is there or on its way.
+  void QueueCopy(const std::shared_ptr<ProfiledFile>& file);
   void QueueSymbols(std::shared_ptr<ProfiledFile> file);
   void QueuePerfMap(std::shared_ptr<const ProcessInfo> process);
   void QueueRemoval(uint32_t file);
@@ -57,8 +59,13 @@ class TableWorker {
   uint64_t cpuNs() const;
 
  private:
-  using Job = std::function<void()>;
+  struct Job {
+    std::function<void()> run;
+    uint32_t file = 0;  // of tables only
+  };
   void Push(std::deque<Job>* queue, Job job);
+  void Hurry(uint32_t file);
+  void SetUrgent(bool urgent);
   void Run();
   void LoadTable(const std::shared_ptr<ProfiledFile>& file);
   void LoadRuntime(ProfiledFile& file, const ElfFile& image);
@@ -66,6 +73,8 @@ class TableWorker {
   void Finish(const std::shared_ptr<ProfiledFile>& file, bool loaded);
   void LoadSymbols(const std::shared_ptr<ProfiledFile>& file);
   void MakeRoom(const ProfiledFile* keep);
+  void KeepCopy(const std::shared_ptr<ProfiledFile>& file, std::shared_ptr<const UnwindTable> table);
+  void DropCopies();
 
   BpfSession* session_;
   const uint64_t maxTableBytes_;
@@ -73,6 +82,7 @@ class TableWorker {
   const std::vector<std::string> disabledRuntimes_;
   Stats stats_;
   std::vector<std::weak_ptr<ProfiledFile>> loaded_;  // worker thread only
+  std::vector<std::weak_ptr<ProfiledFile>> copies_;  // worker thread only; with a session
   std::vector<std::pair<std::shared_ptr<ProfiledFile>, UniqueFd>> pending_;  // worker thread only
 
   mutable std::mutex mutex_;
@@ -80,6 +90,7 @@ class TableWorker {
   std::condition_variable idle_;
   std::deque<Job> tableJobs_;
   std::deque<Job> nameJobs_;
+  bool urgent_ = false;  // worker thread only
   bool busy_ = false;
   bool stopping_ = false;
   std::thread thread_;

@@ -14,6 +14,7 @@
   X(USER_FRAMES, "user_frames")                     \
   X(FP_STEPS, "frame_pointer_steps")                \
   X(TABLE_MISSING, "unwind_table_missing")          \
+  X(USER_RESUMED, "user_stacks_resumed")            \
   X(ERR_DEPTH, "unwind_error_depth_limit")          \
   X(ERR_READ, "unwind_error_memory_read")           \
   X(ERR_CFA, "unwind_error_cfa_not_growing")        \

@@ -39,6 +39,8 @@ struct op_scratch {
   __u32 busy; /* probes only: they can be preempted */
   __u32 urgent; /* user space should look at once */
   __u32 details; /* slots that are no frames of their own */
+  __u32 resume; /* 1: may wait for user space, 2: does */
+  __u32 copied; /* bytes of the stack on their way to user space */
   __u32 pad;
   struct op_process process;
   struct op_mapping mapping; /* the last one hit; file and bounds valid if end != 0 */
@@ -55,6 +57,21 @@ struct {
   __type(key, __u32);
   __type(value, struct op_scratch);
 } scratch SEC(".maps");
+
+#ifdef OP_CAN_RESUME
+struct op_stack_record {
+  struct op_sample head;
+  struct op_resume resume;
+  __u8 bytes[OP_RESUME_BYTES];
+};
+
+struct {
+  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, struct op_stack_record);
+} stack_records SEC(".maps");
+#endif
 
 /* Keyed by enum op_counter; read by user space. */
 struct {
@@ -96,7 +113,7 @@ struct {
   __array(
       values, struct {
         __uint(type, BPF_MAP_TYPE_ARRAY);
-        __uint(map_flags, BPF_F_INNER_MAP);
+        __uint(map_flags, BPF_F_INNER_MAP | BPF_F_MMAPABLE);
         __uint(max_entries, 1);
         __uint(key_size, sizeof(__u32));
         __uint(value_size, sizeof(struct op_row));

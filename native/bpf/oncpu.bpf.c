@@ -5,6 +5,7 @@
 
 #include <bpf/bpf_core_read.h>
 
+#define OP_CAN_RESUME
 #include "sample.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -11,7 +11,7 @@
 #define OP_USER_SLOTS 1024
 #define OP_MAX_KERNEL_FRAMES 127
 #define OP_COMM_LEN 16
-#define OP_SAMPLE_VERSION 2
+#define OP_SAMPLE_VERSION 3
 
 /* ---- Unwind rows ------------------------------------------------------------------------------
  * A file's table is an array of 8-byte entries:
@@ -97,6 +97,7 @@ enum op_sample_flag {
   OP_SAMPLE_KERNEL_MODE = 16,
   OP_SAMPLE_KERNEL_THREAD = 32,
   OP_SAMPLE_COMPLETE = 64,
+  OP_SAMPLE_RESUME = 128, /* the walk waits for user space, which has an OP_SAMPLE_STACK of the same moment */
 };
 
 /* An off-CPU sample is two records: the stack when the thread leaves its CPU, and an end without a stack
@@ -106,6 +107,7 @@ enum op_sample_kind {
   OP_SAMPLE_OFF_CPU = 1,
   OP_SAMPLE_PROBE = 2, /* value: number of the probe */
   OP_SAMPLE_OFF_CPU_END = 3,
+  OP_SAMPLE_STACK = 4, /* not a sample: op_resume and memory follow; comes before the sample it belongs to */
 };
 
 /* Followed by user_count op_frame (leaf first), then kernel_count __u64 (leaf first). */
@@ -125,6 +127,24 @@ struct op_sample {
   __u32 reserved;
   char comm[OP_COMM_LEN];
 };
+
+/* Where a walk stands that met code whose table or mapping user space had not handed over yet. Bytes of the
+ * stack follow: from sp upwards, in further records of the same moment from where the one before ended. */
+struct op_resume {
+  __u64 ip;
+  __u64 sp;
+  __u64 fp;
+  __u8 return_address;
+  __u8 via_fp;
+  __u8 stack_switches;
+  __u8 reserved;
+  __u32 bytes;
+};
+
+/* With its head below 32 KiB, the limit of one per-CPU allocation. */
+#define OP_RESUME_BYTES (28 << 10)
+/* Records of one stack, at most. */
+#define OP_RESUME_PARTS 3
 
 /* Set once between open and load (.rodata). */
 struct op_config {

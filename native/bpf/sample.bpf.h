@@ -117,6 +117,64 @@ static __always_inline const struct op_process *process_of_parent(struct task_st
   return bpf_map_lookup_elem(&processes, &tgid);
 }
 
+#ifdef OP_CAN_RESUME
+#define OP_RESUMES 1
+#define OP_STACK_PAGE 4096u
+
+/* Copies the stack from s->copied bytes above s->sp on; false when nothing more can be had. A global function, so
+ * that the verifier checks it once. */
+__weak __attribute__((noinline)) int hand_over_part(__u32 unused) {
+  __u32 zero = 0;
+  struct op_scratch *s = bpf_map_lookup_elem(&scratch, &zero);
+  struct op_stack_record *r = bpf_map_lookup_elem(&stack_records, &zero);
+  __u64 filled = 0;
+  (void)unused;
+
+  /* Samples matter more than where they end. */
+  if (!s || !r || bpf_ringbuf_query(&samples, BPF_RB_AVAIL_DATA) > config.ring_bytes / 2) return 0;
+  __u64 first = s->sp + s->copied;
+  for (__u32 i = 0; i <= OP_RESUME_BYTES / OP_STACK_PAGE; i++) {
+    __u64 from = first + filled;
+    __u32 size = OP_STACK_PAGE - (from & (OP_STACK_PAGE - 1));
+    if (filled > OP_RESUME_BYTES - OP_STACK_PAGE) break;
+    if (bpf_probe_read_user(r->bytes + filled, size, (void *)from)) break;
+    filled += size;
+  }
+  if (filled > OP_RESUME_BYTES || (!filled && s->copied)) return 0;
+  r->head = s->sample;
+  r->head.kind = OP_SAMPLE_STACK;
+  r->head.user_count = 0;
+  r->head.kernel_count = 0;
+  r->head.flags = 0;
+  r->head.error = 0;
+  r->resume.ip = s->ip;
+  r->resume.sp = s->sp;
+  r->resume.fp = s->fp;
+  r->resume.return_address = s->return_address;
+  r->resume.via_fp = s->via_fp;
+  r->resume.stack_switches = s->stack_switches;
+  r->resume.reserved = 0;
+  r->resume.bytes = filled;
+  if (bpf_ringbuf_output(&samples, r, sizeof(r->head) + sizeof(r->resume) + filled, BPF_RB_NO_WAKEUP)) return 0;
+  s->copied += filled;
+  s->flags |= OP_SAMPLE_RESUME;
+  return filled > OP_RESUME_BYTES - OP_STACK_PAGE;
+}
+
+/* Copies the stack for user space, which counts what becomes of it; false when that is not possible. */
+static __always_inline bool hand_over_stack(struct op_scratch *s) {
+  s->copied = 0;
+  for (__u32 part = 0; part < OP_RESUME_PARTS; part++)
+    if (!hand_over_part(part)) break;
+  if (!(s->flags & OP_SAMPLE_RESUME)) return false;
+  s->urgent = 1;
+  count_up(OP_COUNT_USER_RESUMED, 1);
+  return true;
+}
+#else
+#define OP_RESUMES 0
+#endif
+
 static __always_inline void unwind_user(struct op_scratch *s, __u64 cs, __u32 tgid) {
   const struct op_process *process = bpf_map_lookup_elem(&processes, &tgid);
 
@@ -141,9 +199,16 @@ static __always_inline void unwind_user(struct op_scratch *s, __u64 cs, __u32 tg
     count_up(s->error, 1);
     return;
   }
+  s->resume = OP_RESUMES;
   __u32 i;
   for (i = 0; i < OP_MAX_USER_FRAMES; i++)
     if (unwind_frame(i)) break;
+#ifdef OP_CAN_RESUME
+  if (s->resume == 2) {
+    if (hand_over_stack(s)) return;
+    s->table_missing = 1;
+  }
+#endif
   if (!(s->flags & (OP_SAMPLE_COMPLETE | OP_SAMPLE_TRUNCATED))) push_remaining_frames(s);
   /* Where a frame-pointer walk through code without frame pointers ends says nothing. */
   if (!s->known)

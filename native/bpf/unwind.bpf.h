@@ -27,6 +27,12 @@ static __always_inline int stop_complete(struct op_scratch *s) {
   return OP_STEP_STOP;
 }
 
+/* User space goes on at this frame, which is not recorded here. */
+static __always_inline int stop_to_resume(struct op_scratch *s) {
+  s->resume = 2;
+  return OP_STEP_STOP;
+}
+
 /* Loads the mapping of pc into the scratch area; false when no known mapping covers it. */
 static __always_inline bool enter_mapping(struct op_scratch *s, __u64 pc) {
   if (pc >= s->mapping.start && pc < s->mapping.end) return true;
@@ -120,6 +126,7 @@ static __always_inline int step(struct op_scratch *s, __u64 pc, bool has_file, _
   if (has_file) {
     __u32 rule = find_rule(s->mapping.file, pc - s->mapping.bias);
     if (rule == OP_NOT_FOUND) {
+      if (s->resume) return stop_to_resume(s);
       s->table_missing = 1;
     } else if (OP_RULE_KIND(rule) != OP_RULE_NONE) {
       /* Nobody called the trampoline: the address is where it starts, not behind a call. */
@@ -148,6 +155,7 @@ __weak __attribute__((noinline)) int unwind_frame(__u32 unused) {
     s->flags |= OP_SAMPLE_UNKNOWN_MAPPING;
     /* A frame pointer that led out of the known code is no frame pointer. */
     if (s->known && s->via_fp) return stop_with(s, OP_COUNT_ERR_PC);
+    if (s->resume) return stop_to_resume(s);
   }
   bool has_file = mapped && s->mapping.file;
   __u64 addr = has_file ? s->ip - s->mapping.bias : s->ip;
@@ -155,6 +163,7 @@ __weak __attribute__((noinline)) int unwind_frame(__u32 unused) {
   __u8 flags = s->return_address ? OP_FRAME_RETURN_ADDRESS : 0;
 
   int result = step(s, pc, has_file, &flags);
+  if (s->resume == 2) return result;
   /* What the loop runs stands above the loop. Its native frame ends where the caller's begins. */
   if (has_file && in_loop(s, pc - s->mapping.bias))
     push_runtime_frames(s, low, result == OP_STEP_CONTINUE ? s->sp : ~0ull);

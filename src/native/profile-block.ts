@@ -17,9 +17,6 @@ export const FRAME_TYPES: readonly string[] = [
 /** Sample kinds of the block. */
 export const SampleKind = { OnCpu: 0, OffCpu: 1, Probe: 2 } as const;
 
-/** Bits of `sampleFlags`. */
-export const SampleFlag = { Truncated: 1, Incomplete: 2 } as const;
-
 /** Columns of one interval; see docs/specs/profile-block.md. All are views of the block, no copies. */
 export interface ProfileBlock {
   readonly windowStartNs: bigint;
@@ -76,6 +73,7 @@ export interface ProfileBlock {
     readonly tid: Int32Array;
     readonly cpu: Int32Array;
     readonly comm: Int32Array;
+    /** Bit 0: cut at the depth limit, bit 1: the walk stopped early. */
     readonly flags: Uint8Array;
     readonly timeStart: Uint32Array;
     readonly timeNs: BigUint64Array;

@@ -10,21 +10,8 @@ const SOURCES = join(packageRoot(), 'test', 'e2e', 'workloads');
 /** A program that burns CPU below a chain of functions that its source names. */
 export interface Workload {
   readonly name: string;
-  /** Names that must stand on nearly every stack, root side first. */
-  readonly chain: readonly RegExp[];
-  /** What the outermost frame of a complete stack is called. */
-  readonly root: RegExp;
-  /** Share of frames that must have a name, those of stripped libraries aside. */
-  readonly named: number;
   command(dir: string): readonly [string, ...string[]];
 }
-
-/** Distributions strip the C library; its thread start and other local functions then have no names. */
-export const STRIPPED_LIBRARY =
-  /^(libc|libstdc\+\+|libm|libpthread|libgcc_s|ld-linux[^+]*)\.so[^+]*\+0x[0-9a-f]+$/;
-const MAIN_ROOT = /^_start$/;
-/** Threads start in libc, whose clone3 has a name only where libc is not stripped. */
-const THREAD_ROOT = /^(_start|_{0,2}clone3?|start_thread|libc\.so\.6\+0x[0-9a-f]+)$/;
 
 function build(command: string, args: readonly string[], env: Readonly<Record<string, string>> = {}): void {
   execFileSync(command, args, { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, ...env } });
@@ -33,9 +20,6 @@ function build(command: string, args: readonly string[], env: Readonly<Record<st
 export const WORKLOADS: readonly Workload[] = [
   {
     name: 'c',
-    chain: [/^main$/, /^outer_work$/, /^(qsort|__qsort_r?|qsort_r|msort_with_tmp.*)$/],
-    root: MAIN_ROOT,
-    named: 0.98,
     command(dir) {
       const out = join(dir, 'burn-c');
       build('gcc', ['-O2', '-fomit-frame-pointer', '-o', out, join(SOURCES, 'burn.c')]);
@@ -44,9 +28,6 @@ export const WORKLOADS: readonly Workload[] = [
   },
   {
     name: 'cpp',
-    chain: [/^shop::Counter<int>::run\(int\)$/],
-    root: THREAD_ROOT,
-    named: 0.98,
     command(dir) {
       const out = join(dir, 'burn-cpp');
       build('g++', [
@@ -63,9 +44,6 @@ export const WORKLOADS: readonly Workload[] = [
   },
   {
     name: 'inlined',
-    chain: [/^main$/, /^shop::spin/, /^shop::mix/],
-    root: MAIN_ROOT,
-    named: 0.98,
     command(dir) {
       const out = join(dir, 'burn-inlined');
       build('g++', ['-O2', '-g', '-fomit-frame-pointer', '-o', out, join(SOURCES, 'inlined.cc')]);
@@ -74,9 +52,6 @@ export const WORKLOADS: readonly Workload[] = [
   },
   {
     name: 'rust',
-    chain: [/^burn_rust::main$/, /^burn_rust::outer_work$/, /^burn_rust::inner_work$/],
-    root: MAIN_ROOT,
-    named: 0.98,
     command(dir) {
       const out = join(dir, 'burn_rust');
       build('rustc', ['-O', '--crate-name', 'burn_rust', '-o', out, join(SOURCES, 'burn.rs')]);
@@ -85,9 +60,6 @@ export const WORKLOADS: readonly Workload[] = [
   },
   {
     name: 'go',
-    chain: [/^main\.outerWork$/, /^main\.innerWork$/],
-    named: 0.98,
-    root: /^runtime\.(goexit|mstart|mcall|rt0_go|gcBgMarkWorker)/,
     command(dir) {
       const out = join(dir, 'burn-go');
       build('go', ['build', '-o', out, join(SOURCES, 'burn.go')], {
@@ -99,18 +71,10 @@ export const WORKLOADS: readonly Workload[] = [
   },
   {
     name: 'node',
-    chain: [/^(outerWork|innerWork)$/],
-    root: THREAD_ROOT,
-    named: 0.98,
-    // Inlined functions have no frames of their own; the test asks for the chain as written.
     command: () => [process.execPath, '--perf-basic-prof', '--no-turbo-inlining', join(SOURCES, 'burn.mjs')],
   },
   {
     name: 'python',
-    chain: [/^(Py_BytesMain|Py_RunMain|pymain_.*)$/, /PyEval/, /^<module>$/],
-    root: MAIN_ROOT,
-    // Debian's interpreter exports some of its functions and has no other symbols.
-    named: 0.5,
     command: () => ['python3', join(SOURCES, 'burn.py')],
   },
 ];

@@ -4,6 +4,8 @@
 #include <elf.h>
 
 #include <algorithm>
+#include <cstring>
+#include <string_view>
 
 #include "../symbols/go_pclntab.h"
 #include "byte_reader.h"
@@ -15,6 +17,8 @@ constexpr uint32_t kMagic118 = 0xfffffff0;
 constexpr uint32_t kMagic120 = 0xfffffff1;
 constexpr uint8_t kTopFrame = 1;  // runtime/symtab.go, abi.FuncFlag
 constexpr uint8_t kSpWrite = 2;
+// Longer than sigreturn with the padding behind it.
+constexpr uint64_t kTrampolineBytes = 64;
 constexpr size_t kFunctabEntry = 8;
 constexpr size_t kMaxRows = 8u << 20;
 
@@ -23,12 +27,23 @@ struct GoTable {
   uint32_t magic = 0;
   uint64_t functions = 0;
   uint64_t textStart = 0;
+  uint64_t names = 0;
   uint64_t pctab = 0;
   uint64_t functab = 0;
 
   template <typename T>
   T At(uint64_t offset) const {
     return offset < bytes.size() ? ByteReader(bytes.subspan(offset)).Read<T>() : T{};
+  }
+  /// Of the function whose record is at `function`, without the suffix of its calling convention.
+  std::string_view Name(uint64_t function) const {
+    constexpr size_t kMaxName = 64;
+    const uint64_t at = names + At<uint32_t>(function + 4);
+    if (names >= bytes.size() || at >= bytes.size()) return {};
+    const auto* text = reinterpret_cast<const char*>(bytes.data() + at);
+    std::string_view name(text, strnlen(text, std::min<uint64_t>(kMaxName, bytes.size() - at)));
+    if (name.ends_with(".abi0")) name.remove_suffix(5);
+    return name;
   }
   uint32_t EntryOffset(uint64_t i) const { return At<uint32_t>(functab + i * kFunctabEntry); }
 };
@@ -48,7 +63,8 @@ bool ReadHeader(const ElfFile& image, GoTable* table) {
   table->functions = in.Read<uint64_t>();
   in.Skip(8);  // number of files
   table->textStart = in.Read<uint64_t>();
-  in.Skip(3 * 8);  // function names, compilation units, files
+  table->names = in.Read<uint64_t>();
+  in.Skip(2 * 8);  // compilation units, files
   table->pctab = in.Read<uint64_t>();
   table->functab = in.Read<uint64_t>();
   return in.ok() && table->functab < table->bytes.size() && table->pctab < table->bytes.size() &&
@@ -125,7 +141,11 @@ std::vector<op_row> CompileGoRows(const ElfFile& image) {
     end = table.textStart + table.EntryOffset(i + 1);
     if (end <= entry) continue;
     const uint8_t flags = table.At<uint8_t>(function + flagOffset);
-    if (flags & kTopFrame)
+    const std::string_view name = flags || end - entry <= kTrampolineBytes ? table.Name(function) : std::string_view();
+    if (name == "runtime.sigreturn__sigaction" || name == "runtime.sigreturn")
+      // The handler returns to its first byte, and a return address is looked up one byte before.
+      Append(&rows, entry - 1, OP_RULE(OP_RULE_SIGNAL, 0, 0));
+    else if (flags & kTopFrame && name != "runtime.sigtramp")
       Append(&rows, entry, OP_RULE(OP_RULE_END, 0, 0));
     else if (flags & kSpWrite)
       Append(&rows, entry, OP_RULE_NONE);

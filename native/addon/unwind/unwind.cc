@@ -16,11 +16,12 @@ constexpr uint64_t kUcontextRip = 168;
 class Unwinder {
  public:
   Unwinder(UnwindRegisters registers, std::span<const uint8_t> stack, const MappingLookup& lookup)
-      : regs_(registers), base_(registers.sp), stack_(stack), lookup_(lookup) {}
+      : regs_(registers), base_(registers.sp), stack_(stack), lookup_(lookup), returnAddress_(registers.returnAddress),
+        viaFp_(registers.viaFp), stackSwitches_(registers.stackSwitches) {}
 
   UnwindResult Run(std::vector<op_frame>* frames) {
     bool more = true;
-    for (int i = 0; more && i < OP_MAX_USER_FRAMES; i++) more = Step(frames);
+    for (int i = regs_.depth; more && i < OP_MAX_USER_FRAMES; i++) more = Step(frames);
     if (tableMissing_) result_.error = OP_COUNT_TABLE_MISSING;
     if (more) result_.flags |= OP_SAMPLE_TRUNCATED;
     if (result_.error) result_.flags |= OP_SAMPLE_ERROR;
@@ -58,10 +59,10 @@ class Unwinder {
   const MappingLookup& lookup_;
   UnwindMapping mapping_;
   UnwindResult result_;
-  bool returnAddress_ = false;
-  bool viaFp_ = false;
+  bool returnAddress_;
+  bool viaFp_;
+  int stackSwitches_;
   bool tableMissing_ = false;
-  int stackSwitches_ = 0;
 };
 
 bool Unwinder::StepFramePointer() {
@@ -115,7 +116,9 @@ bool Unwinder::StepRule(uint32_t rule) {
   if (cfa <= regs_.sp || (cfa & 7)) return StopWith(OP_COUNT_ERR_CFA);
   if (!Read(cfa - 8, &ra)) return StopWith(OP_COUNT_ERR_READ);
   if (kind == OP_RULE_FP_DEREF || saved) {
-    if (!Read(kind == OP_RULE_FP_DEREF ? regs_.fp : cfa - saved, &regs_.fp)) return StopWith(OP_COUNT_ERR_READ);
+    const uint64_t slot = kind == OP_RULE_FP_DEREF ? regs_.fp : cfa - saved;
+    // Epilogues pop the register and keep the row: what lies below the stack pointer is back in the register.
+    if (!Read(slot, &regs_.fp) && slot >= regs_.sp) return StopWith(OP_COUNT_ERR_READ);
   }
   if (ra == 0) return StopComplete();
   Enter(ra, cfa, false);

@@ -25,6 +25,11 @@ struct UnwindRegisters {
   uint64_t ip = 0;
   uint64_t sp = 0;
   uint64_t fp = 0;
+  // Where a walk that was begun elsewhere goes on:
+  bool returnAddress = false;
+  bool viaFp = false;  // ip was found by a frame-pointer step
+  int stackSwitches = 0;
+  int depth = 0;  // frames found before
 };
 
 struct UnwindResult {

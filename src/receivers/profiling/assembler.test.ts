@@ -88,9 +88,15 @@ describe('assembling a batch from a block', () => {
   it('tells thread, CPU and a cut stack on the sample, frame type on the location, build ids on the mapping', () => {
     const batch = assemble([
       { pid: 7, tid: 71, cpu: 3, comm: 'worker', flags: 1, frames: ['a'], times: [1n] },
+      { pid: 7, tid: 72, cpu: 3, comm: 'worker', flags: 2, frames: ['a'], times: [1n] },
+      { pid: 7, tid: 73, cpu: 3, comm: 'worker', frames: ['a'], times: [1n] },
     ]);
     const [only] = batch.profiles();
     assert.ok(only !== undefined);
+    const cut = [0, 1, 2].map(
+      (i) => attributesOf(batch, listAt(only.profile.samples.attributes, i))[TRUNCATED_ATTRIBUTE],
+    );
+    assert.deepEqual(cut, ['true', 'true', undefined]);
     assert.deepEqual(attributesOf(batch, listAt(only.profile.samples.attributes, 0)), {
       'thread.name': 'worker',
       'thread.id': '71',

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { FRAME_TYPES, type ProfileBlock, SampleFlag, SampleKind } from '../../native/profile-block.ts';
+import { FRAME_TYPES, type ProfileBlock, SampleKind } from '../../native/profile-block.ts';
 import {
   boolValue,
   encodeAnyValue,
@@ -217,7 +217,7 @@ class Assembler {
       attributes.push(this.#commRow(samples.comm[row] ?? 0));
       attributes.push(this.#intRow(this.#threadId, 'thread.id', samples.tid[row] ?? 0));
       attributes.push(this.#intRow(this.#cpu, 'cpu.logical_number', samples.cpu[row] ?? 0));
-      if (((samples.flags[row] ?? 0) & SampleFlag.Truncated) !== 0) {
+      if ((samples.flags[row] ?? 0) !== 0) {
         attributes.push(this.#attributes.row(TRUNCATED_ATTRIBUTE, boolValue(true)));
       }
       attributeStart[i + 1] = attributes.length;
