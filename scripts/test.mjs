@@ -35,6 +35,10 @@ try {
     const install = "(await import('./test/go.ts')).needGo()";
     run('node', ['--import', 'tsx', '--input-type=module', '--eval', install]);
   });
+  await step('CPython 3.14 for the tests', () => {
+    const install = "const m = await import('./test/debian-root.ts'); m.needDebianRoot(m.PYTHON_3_14)";
+    run('node', ['--import', 'tsx', '--input-type=module', '--eval', install]);
+  });
   const files = chosen.length > 0 ? chosen : testFiles(['src', 'web', 'test']);
   const result = spawnSync(
     process.execPath,

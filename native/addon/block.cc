@@ -391,11 +391,20 @@ std::vector<uint8_t> BlockBuilder::Finish(uint64_t endUnixNs) {
   return block.Finish(window_.startUnixNs(), endUnixNs);
 }
 
+bool IsMovedLoop(const op_runtime& runtime, uint64_t va) {
+  return std::any_of(runtime.loop + 1, runtime.loop + OP_LOOP_PARTS,
+                     [va](const op_code_range& part) { return va >= part.start && va < part.end; });
+}
+
 const std::vector<ResolvedFrame>& BlockWriter::Names(const ProfiledFile& file, const FileSymbols& symbols,
                                                      uint64_t va) {
   CachedNames& names = names_[{file.id(), va}];
   if (names.final) return names.frames;
-  symbols.Lookup(va, &names.frames);
+  if (!symbols.Lookup(va, &names.frames)) {
+    // The parts of a runtime's loop that the compiler moved away have no symbol in a stripped file.
+    if (const auto runtime = file.runtime(); runtime && IsMovedLoop(runtime->kernel(), va))
+      symbols.Lookup(runtime->kernel().loop[0].start, &names.frames);
+  }
   const auto dwarf = file.dwarf();
   names.final = !dwarf || AddSourceLines(*dwarf, va, demangle_, &names.frames);
   return names.frames;

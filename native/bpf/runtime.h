@@ -49,12 +49,17 @@ struct op_python {
   __u8 instruction_unit; /* bytes an index counts: 1 or 2; 0 = pointer */
 };
 
+/* Compilers put what they think is rare elsewhere, be it nearly all of the loop. */
+#define OP_LOOP_PARTS 4
+
+struct op_code_range {
+  __u64 start;
+  __u64 end;
+};
+
 /* Value of the hash file id → runtime. Addresses are ELF virtual addresses. */
 struct op_runtime {
-  __u64 loop_start;
-  __u64 loop_end;
-  __u64 cold_start; /* the part the compiler moved away; empty if none */
-  __u64 cold_end;
+  struct op_code_range loop[OP_LOOP_PARTS]; /* the first one is where it is called; unused ones are empty */
   __u32 id; /* enum op_runtime_id */
   __u32 reserved;
   struct op_python python;

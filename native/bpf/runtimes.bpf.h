@@ -46,9 +46,11 @@ static __always_inline void enter_runtime(struct op_scratch *s) {
 }
 
 static __always_inline bool in_loop(const struct op_scratch *s, __u64 va) {
-  return s->runtime.id != OP_RUNTIME_NONE &&
-         ((va >= s->runtime.loop_start && va < s->runtime.loop_end) ||
-          (va >= s->runtime.cold_start && va < s->runtime.cold_end));
+  if (s->runtime.id == OP_RUNTIME_NONE) return false;
+#pragma unroll
+  for (int i = 0; i < OP_LOOP_PARTS; i++)
+    if (va >= s->runtime.loop[i].start && va < s->runtime.loop[i].end) return true;
+  return false;
 }
 
 /* Appends the frames that the activation of the loop with the native frame [low, high) runs. */

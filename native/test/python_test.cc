@@ -115,6 +115,14 @@ std::vector<uint64_t> DebugOffsets313() {
           168,       32,   24,     16,  40,  24,     16,   48,   32,   40,   24,   16,   32,   16,  24,   40};
 }
 
+/// Of CPython 3.14.8 (Debian).
+std::vector<uint64_t> DebugOffsets314() {
+  return {0x30e08f0, 0,    316616, 784, 808,  225864, 7280, 7272, 7344, 7360, 7408, 7688, 7672, 7680, 16,  7784,
+          0,         7800, 7792,   7992, 0,   832,    0,    8,    16,   72,   152,  160,  232,  32,   88,  8,
+          0,         56,   80,     74,  64,   0,      216,  112,  120,  128,  136,  68,   52,   96,   104, 208,
+          0,         16,   8,      416, 24,   88,     168,  40,   32,   16,   40,   24,   16,   200,  24,  40};
+}
+
 std::optional<Layout> FromWords(const std::vector<uint64_t>& words) {
   std::vector<uint8_t> table(8 + words.size() * 8);
   std::memcpy(table.data(), "xdebugpy", 8);
@@ -137,6 +145,18 @@ void TestOffsets() {
     CHECK_EQ(int{stated->kernel.code_bytecode}, 200);
     CHECK_EQ(int{stated->codeFile}, 112);
     CHECK_EQ(int{stated->codeLines}, 136);
+  }
+  const auto later = FromWords(DebugOffsets314());
+  CHECK(later.has_value());
+  if (later) {
+    CHECK_EQ(int{later->kernel.thread_frame}, 72);
+    CHECK_EQ(int{later->kernel.frame_instruction}, 56);
+    CHECK_EQ(int{later->kernel.frame_mark}, 74);
+    CHECK_EQ(int{later->kernel.frame_bytes}, 82);
+    CHECK_EQ(int{later->kernel.code_name}, 128);
+    CHECK_EQ(int{later->kernel.code_first_line}, 68);
+    CHECK_EQ(int{later->kernel.code_bytecode}, 208);
+    CHECK_EQ(int{later->codeLines}, 136);
   }
   auto words = DebugOffsets313();
   words[1] = 1;  // free-threaded
@@ -241,6 +261,13 @@ void TestReadCode() {
   CHECK(Read(memory, kKey, &function) == ReadOutcome::Gone);
   PutCode(&memory);
   CHECK(Read(memory, kKey, &function) == ReadOutcome::Named);
+  // Builds differ in the bits before the kind of text.
+  for (const uint32_t shift : {8u, 16u}) {
+    memory.Put(kName + 32, uint32_t{(1u | 1u << 3) << shift | 3});
+    std::shared_ptr<const RuntimeFunction> same;
+    CHECK(Read(memory, kKey, &same) == ReadOutcome::Named);
+    CHECK(same && same->At(0).name == "Größe");
+  }
   if (function) {
     const ResolvedFrame frame = function->At(0);
     CHECK_EQ(frame.name, "Größe");

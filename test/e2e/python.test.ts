@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, readdirSync, rmSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
@@ -14,6 +14,7 @@ import type { ProfilesBatch } from '../../src/pdata/profiles-batch.ts';
 import { listAt } from '../../src/pdata/tables.ts';
 import { configSchema } from '../../src/receivers/profiling/config.ts';
 import { openSource } from '../../src/receivers/profiling/source.ts';
+import { needDebianRoot, PYTHON_3_14 } from '../debian-root.ts';
 import { WITHOUT_ROOT } from '../left-out.ts';
 
 const TRUTH = join(packageRoot(), 'test', 'e2e', 'workloads', 'truth.py');
@@ -44,16 +45,37 @@ interface Seen {
   readonly thread: string;
 }
 
-/** The interpreter of the host, and every one that pyenv has for it. */
-function interpreters(): string[] {
+/** An interpreter with what it needs to run a file; `truth.py` is looked for below `root`. */
+interface Interpreter {
+  readonly name: string;
+  readonly root: string;
+  command(): readonly [string, ...string[]];
+}
+
+const HOST_PYTHON = onHost('/usr/bin/python3');
+
+function onHost(path: string): Interpreter {
+  return { name: path, root: '/', command: () => [path] };
+}
+
+/** Of another release of Debian: its own C library, and nearly all of the eval loop in a part without a symbol. */
+const PYTHON_3_14_CHROOT: Interpreter = {
+  name: 'CPython 3.14 of Debian',
+  root: join(packageRoot(), '.cache', PYTHON_3_14.name),
+  command: () => ['chroot', needDebianRoot(PYTHON_3_14).path, '/usr/bin/python3.14'],
+};
+
+/** The interpreter of the host, every one that pyenv has for it, and 3.14. */
+function interpreters(): Interpreter[] {
   const versions = join(process.env['PYENV_ROOT'] ?? join(homedir(), '.pyenv'), 'versions');
   const installed = existsSync(versions) ? readdirSync(versions) : [];
   return [
-    '/usr/bin/python3',
+    HOST_PYTHON,
     ...installed
       .filter((version) => /^3\.(8|9|1[0-3])\.\d+$/.test(version))
       .sort()
-      .map((version) => join(versions, version, 'bin', 'python3')),
+      .map((version) => onHost(join(versions, version, 'bin', 'python3'))),
+    PYTHON_3_14_CHROOT,
   ];
 }
 
@@ -118,14 +140,17 @@ describe('profiling CPython', { timeout: 300_000, skip: WITHOUT_ROOT }, () => {
 
   /** Runs parts of truth.py under the profiler; what it saw of each, by part. */
   async function profileParts(
-    python: string,
+    python: Interpreter,
     parts: readonly string[],
     milliseconds: number,
     options: Record<string, unknown> = {},
     flags: readonly string[] = [],
   ): Promise<Map<string, Seen[]>> {
+    const [program, ...args] = python.command();
+    const truth = python.root === '/' ? TRUTH : '/truth.py';
+    if (python.root !== '/') copyFileSync(TRUTH, join(python.root, truth));
     const started = parts.map((part) => {
-      const child = spawn(python, [...flags, TRUTH, part], { stdio: 'ignore' });
+      const child = spawn(program, [...args, ...flags, truth, part], { stdio: 'ignore' });
       children.push(child);
       return { part, child };
     });
@@ -152,7 +177,7 @@ describe('profiling CPython', { timeout: 300_000, skip: WITHOUT_ROOT }, () => {
   });
 
   for (const python of interpreters()) {
-    it(`shows what ${python} runs, and nothing else`, async () => {
+    it(`shows what ${python.name} runs, and nothing else`, async () => {
       const seen = await profileParts(
         python,
         ['alternator', 'churn', 'ladder', 'sandwich', 'threads', 'generators'],
@@ -161,14 +186,14 @@ describe('profiling CPython', { timeout: 300_000, skip: WITHOUT_ROOT }, () => {
       checkAlternator(seen.get('alternator') ?? []);
       checkChurn(seen.get('churn') ?? []);
       checkLadder(seen.get('ladder') ?? []);
-      checkSandwich(seen.get('sandwich') ?? [], python);
+      checkSandwich(seen.get('sandwich') ?? [], python.name);
       checkThreads(seen.get('threads') ?? []);
       checkGenerators(seen.get('generators') ?? []);
     });
   }
 
-  for (const python of interpreters().filter((path) => /\/3\.1[2-9]\./.test(path))) {
-    it(`keeps the Python callers where generated code ends the native walk: ${python}`, async () => {
+  for (const python of interpreters().filter(({ name }) => /\b3\.1[2-9]\b/.test(name))) {
+    it(`keeps the Python callers where generated code ends the native walk: ${python.name}`, async () => {
       const seen = await profileParts(python, ['sandwich'], 1500, {}, ['-X', 'perf']);
       const stacks = (seen.get('sandwich') ?? []).map((s) => s.frames.filter(isPython).map((f) => f.name));
       const wanted = '<module>;sandwich;reduce_callback;sort_key;spin';
@@ -207,7 +232,7 @@ describe('profiling CPython', { timeout: 300_000, skip: WITHOUT_ROOT }, () => {
 
   it('leaves Python alone where it is disabled', async () => {
     const options = { interpreters: { python: { disabled: true } } };
-    const seen = await profileParts('/usr/bin/python3', ['alternator'], 1000, options);
+    const seen = await profileParts(HOST_PYTHON, ['alternator'], 1000, options);
     const frames = (seen.get('alternator') ?? []).flatMap((s) => s.frames);
     assert.ok(
       frames.some((f) => f.name === LOOP),

@@ -4,6 +4,7 @@
 #include <elf.h>
 
 #include <algorithm>
+#include <cstring>
 #include <unordered_map>
 
 #include "byte_reader.h"
@@ -15,6 +16,9 @@ namespace {
 
 constexpr size_t kMaxFdes = 4u << 20;
 constexpr size_t kMaxRows = 16u << 20;
+// The largest functions known are eval loops of 200 KB.
+constexpr uint64_t kMaxSplitBytes = 1u << 20;
+constexpr size_t kMaxSplitParts = 16;
 
 // Pointer encodings (LSB, exception frames).
 constexpr uint8_t kOmit = 0xff;
@@ -280,7 +284,57 @@ void EmitRows(std::vector<Fde>& fdes, std::vector<op_row>* rows, EhFrameStats* s
   }
 }
 
+/// Targets outside of it of the relative jumps in `code`, ascending. Any byte may look like a jump: some are none.
+std::vector<uint64_t> JumpTargets(std::span<const uint8_t> code, CodeRange function) {
+  std::vector<uint64_t> out;
+  for (size_t i = 0; i + 5 <= code.size(); i++) {
+    const bool isConditional = i > 0 && code[i - 1] == 0x0f && (code[i] & 0xf0) == 0x80;
+    if (code[i] != 0xe9 && !isConditional) continue;
+    int32_t distance;
+    std::memcpy(&distance, code.data() + i + 1, sizeof(distance));
+    const uint64_t target = function.start + i + 5 + static_cast<uint64_t>(int64_t{distance});
+    if (target < function.start || target >= function.end) out.push_back(target);
+  }
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
+/// True if the range cannot begin with a call: behind one the return address is on top of the stack.
+bool BeginsInsideFunction(const Fde& fde) {
+  std::vector<op_row> rows;
+  size_t unsupported = 0;
+  if (fde.end > UINT32_MAX || !RunCfiProgram(*fde.cie, fde.instructions, fde.start, fde.end, {&rows, &unsupported}))
+    return false;
+  if (rows.empty() || rows.front().pc != fde.start) return false;
+  for (const op_row& row : rows)
+    if (OP_RULE_KIND(row.rule) == OP_RULE_PLT) return false;
+  const uint32_t rule = rows.front().rule;
+  return OP_RULE_KIND(rule) == OP_RULE_FP || (OP_RULE_KIND(rule) == OP_RULE_SP && rule >> 16 > 1);
+}
+
 }  // namespace
+
+std::vector<CodeRange> FindSplitParts(const ElfFile& image, CodeRange function) {
+  std::vector<CodeRange> parts;
+  if (image.machine() != EM_X86_64 || function.end <= function.start || function.end - function.start > kMaxSplitBytes)
+    return parts;
+  const FrameSection section = FindEhFrame(image);
+  SectionParser parser(section, nullptr);
+  std::vector<Fde> fdes;
+  parser.Collect(&fdes);
+  const auto targets = JumpTargets(image.at(function.start, function.end - function.start), function);
+  for (size_t i = 0; i < fdes.size() && parts.size() < kMaxSplitParts; i++) {
+    const Fde& fde = fdes[i];
+    if (fde.start < function.end && fde.end > function.start) continue;
+    const auto from = std::lower_bound(targets.begin(), targets.end(), fde.start);
+    const auto jumps = std::lower_bound(from, targets.end(), fde.end) - from;
+    // The compiler writes the parts of a function one behind the other; elsewhere one jump may be none.
+    const bool isNext = i > 0 && fdes[i - 1].start == function.start;
+    if (jumps >= (isNext ? 1 : 2) && fde.end - fde.start <= kMaxSplitBytes && BeginsInsideFunction(fde))
+      parts.push_back({fde.start, fde.end});
+  }
+  return parts;
+}
 
 std::vector<op_row> CompileEhFrameRows(const ElfFile& image, EhFrameStats* stats) {
   std::vector<op_row> rows;

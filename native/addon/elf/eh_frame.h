@@ -26,4 +26,13 @@ UnwindTable CompileUnwindTable(const ElfFile& image, EhFrameStats* stats);
 /// The rows before indexing, ascending by pc; for tests.
 std::vector<op_row> CompileEhFrameRows(const ElfFile& image, EhFrameStats* stats);
 
+struct CodeRange {
+  uint64_t start = 0;
+  uint64_t end = 0;
+};
+
+/// Where the compiler put the other parts of a function (GCC's `.cold`), also in a stripped file: ranges with call
+/// frame information of their own that no call could have entered, to which the function jumps. x86_64 only.
+std::vector<CodeRange> FindSplitParts(const ElfFile& image, CodeRange function);
+
 }  // namespace otelprof

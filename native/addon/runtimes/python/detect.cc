@@ -7,6 +7,7 @@
 #include <array>
 #include <cstring>
 
+#include "../../elf/eh_frame.h"
 #include "../elf_names.h"
 #include "offsets.h"
 #include "symbolize.h"
@@ -63,6 +64,23 @@ bool FindThreadSlot(const ElfFile& image, const NamedSymbol& runtime, const Layo
   return false;
 }
 
+void SetLoop(const ElfFile& image, const NamedSymbol& loop, op_runtime* out) {
+  size_t count = 0;
+  const auto add = [&](uint64_t start, uint64_t end) {
+    const bool isKnown = std::any_of(out->loop, out->loop + count, [&](const op_code_range& part) {
+      return start < part.end && end > part.start;
+    });
+    if (!isKnown && count < OP_LOOP_PARTS) out->loop[count++] = {start, end};
+  };
+  add(loop.value, loop.value + loop.size);
+  if (const auto cold = FindNamedSymbol(image, std::string(kLoop) + ".cold")) add(cold->value, cold->value + cold->size);
+  auto parts = FindSplitParts(image, {loop.value, loop.value + loop.size});
+  std::sort(parts.begin(), parts.end(), [](const CodeRange& a, const CodeRange& b) {
+    return a.end - a.start > b.end - b.start;
+  });
+  for (const CodeRange& part : parts) add(part.start, part.end);
+}
+
 template <size_t N>
 bool StartsWith(std::span<const uint8_t> code, const std::array<uint8_t, N>& pattern) {
   return code.size() >= N && std::equal(pattern.begin(), pattern.end(), code.begin());
@@ -109,12 +127,7 @@ std::shared_ptr<const RuntimeFile> Detect(const ElfFile& image, bool* unknown) {
     *unknown = true;
     return nullptr;
   }
-  kernel.loop_start = loop->value;
-  kernel.loop_end = loop->value + loop->size;
-  if (const auto cold = FindNamedSymbol(image, std::string(kLoop) + ".cold")) {
-    kernel.cold_start = cold->value;
-    kernel.cold_end = cold->value + cold->size;
-  }
+  SetLoop(image, *loop, &kernel);
   return std::make_shared<File>(*layout, kernel);
 }
 

@@ -68,11 +68,11 @@ struct Row {
 
 // Read from DWARF of the release builds; see native/README.md for how a row is added.
 constexpr Row kRows[] = {
-    {Version(8), 1464, {HeapFrames(104, 1), 1392, 104, 120, 48, 72, 2, LineFormat::SignedPairs}},
-    {Version(9), 656, {HeapFrames(104, 1), 584, 104, 120, 48, 72, 2, LineFormat::SignedPairs}},
-    {Version(10), 672, {HeapFrames(96, 2), 584, 104, 120, 48, 72, 2, LineFormat::RangePairs}},
-    {Version(11), 0, {Frames311(), 592, 112, 136, 48, 72, 2, LineFormat::Locations}},
-    {Version(12), 0, {Frames312(), 0, 112, 136, 40, 56, 2, LineFormat::Locations}},
+    {Version(8), 1464, {HeapFrames(104, 1), 1392, 104, 120, 48, 72, LineFormat::SignedPairs}},
+    {Version(9), 656, {HeapFrames(104, 1), 584, 104, 120, 48, 72, LineFormat::SignedPairs}},
+    {Version(10), 672, {HeapFrames(96, 2), 584, 104, 120, 48, 72, LineFormat::RangePairs}},
+    {Version(11), 0, {Frames311(), 592, 112, 136, 48, 72, LineFormat::Locations}},
+    {Version(12), 0, {Frames312(), 0, 112, 136, 40, 56, LineFormat::Locations}},
 };
 
 /// Places of the fields in the debug-offset table, counted in words behind the cookie. Fields are only ever
@@ -82,13 +82,11 @@ struct Places {
   uint8_t threadFrame;
   uint8_t framePrevious, frameCode, frameInstruction, frameOwner;
   uint8_t codeFile, codeQualname, codeLines, codeFirstLine, codeBytecode;
-  uint8_t stateShift;
 };
 
 constexpr Places kPlaces[] = {
-    {Version(13), 22, 28, 29, 30, 32, 34, 36, 37, 38, 42, 2},
-    // From the published header; not run here.
-    {Version(14), 25, 31, 32, 33, 35, 39, 41, 42, 43, 47, 16},
+    {Version(13), 22, 28, 29, 30, 32, 34, 36, 37, 38, 42},
+    {Version(14), 25, 31, 32, 33, 35, 39, 41, 42, 43, 47},
 };
 constexpr size_t kFreeThreadedPlace = 1;
 
@@ -144,7 +142,6 @@ std::optional<Layout> LayoutFromDebugOffsets(std::span<const uint8_t> table) {
   p.code_bytecode = read(places->codeBytecode, kCodeLimit);
   out.asciiData = 40;
   out.compactData = 56;
-  out.stateShift = places->stateShift;
   out.lines = LineFormat::Locations;
   return isReasonable ? std::optional(out) : std::nullopt;
 }

@@ -23,7 +23,6 @@ struct Layout {
   uint8_t codeLines;
   uint8_t asciiData;        // of a str: compact ASCII text
   uint8_t compactData;      // of a str: other compact text
-  uint8_t stateShift;       // of a str: bits before `kind` in the state word
   LineFormat lines;
 };
 

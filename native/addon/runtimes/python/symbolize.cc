@@ -65,9 +65,17 @@ class CodeReader {
     int64_t length = 0;
     uint32_t state = 0;
     if (!memory_.Read(object + kSizeOffset, &length) || !memory_.Read(object + kStateOffset, &state)) return Lost();
-    const uint32_t kind = state >> layout_.stateShift & 7;
-    const bool isCompact = state >> (layout_.stateShift + 3) & 1;
-    const bool isAscii = state >> (layout_.stateShift + 4) & 1;
+    // Bits before `kind`: two of how the text is interned; in some builds a byte or two. What they hold is small,
+    // and so no other place can be taken for that of `kind`.
+    uint32_t kind = 0;
+    for (const uint32_t shift : {2, 8, 16}) {
+      kind = state >> shift & 7;
+      if (kind == 0) continue;
+      state >>= shift;
+      break;
+    }
+    const bool isCompact = state >> 3 & 1;
+    const bool isAscii = state >> 4 & 1;
     if (length < 0 || !isCompact || (kind != 1 && kind != 2 && kind != 4)) return ReadOutcome::Layout;
     const size_t chars = std::min(static_cast<size_t>(length), maxChars);
     std::vector<uint8_t> bytes(chars * kind);
