@@ -46,6 +46,7 @@ class BlockBuilder {
   void AddLine(const ResolvedFrame& frame);
   int32_t EndLocation(int32_t mapping, uint64_t address, FrameKind kind);
   int32_t Location(const op_frame& frame);
+  int32_t CutLocation();
   int32_t FileLocation(const op_frame& frame);
   int32_t KernelLocation(const op_frame& frame);
   int32_t ProcessLocation(const op_frame& frame);
@@ -267,6 +268,13 @@ int32_t BlockBuilder::RuntimeLocation(const op_frame& frame, const op_frame& det
   return it->second = EndLocation(0, 0, kind);
 }
 
+int32_t BlockBuilder::CutLocation() {
+  ResolvedFrame marker;
+  marker.name = "[truncated]";
+  AddLine(marker);
+  return EndLocation(0, 0, FrameKind::AbortMarker);
+}
+
 int32_t BlockBuilder::Location(const op_frame& frame) {
   std::array<uint64_t, 2> key;
   static_assert(sizeof(key) == sizeof(frame));
@@ -280,6 +288,9 @@ int32_t BlockBuilder::Location(const op_frame& frame) {
       break;
     case OP_FRAME_KERNEL:
       row = KernelLocation(frame);
+      break;
+    case OP_FRAME_CUT:
+      row = CutLocation();
       break;
     case OP_FRAME_ERROR:
       row = EndLocation(0, frame.addr, FrameKind::AbortMarker);

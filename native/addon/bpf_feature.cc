@@ -21,7 +21,8 @@ namespace otelprof {
 namespace {
 
 constexpr uint32_t kOffCpuThreads = 8192;
-constexpr const char* kShared[] = {"samples", "processes", "mappings", "tables", "counters", "comm_rules"};
+constexpr const char* kShared[] = {"samples", "processes", "mappings", "tables", "counters", "comm_rules",
+                                   "runtimes", "seen_functions"};
 
 bool IsShared(std::string_view name) {
   return std::any_of(std::begin(kShared), std::end(kShared), [&](const char* shared) { return name == shared; });
@@ -74,6 +75,7 @@ Failure BpfFeature::Load(const BpfSession& session, const Options& options, cons
       error = bpf_map__set_max_entries(map, threads);
       mapBytes_ += uint64_t{threads} * (64 + 24);
     }
+    if (name == "scratch") error = bpf_map__set_max_entries(map, BpfPossibleCpus());
     if (IsShared(name)) error = bpf_map__reuse_fd(map, session.MapFd(bpf_map__name(map)));
     if (error) return SystemFailure(-error, "bpf", "cannot configure the eBPF map " + std::string(name));
   }
@@ -82,7 +84,7 @@ Failure BpfFeature::Load(const BpfSession& session, const Options& options, cons
     failure.message += "\n" + TakeBpfLog();
     return failure;
   }
-  mapBytes_ += BpfPossibleCpus() * uint64_t{32768};  // unwinding state of its own
+  mapBytes_ += ScratchBytes(object);  // unwinding state of its own
   programFd_ = bpf_program__fd(bpf_object__find_program_by_name(object, program));
   return {};
 }

@@ -93,6 +93,11 @@ std::vector<uint32_t> OnlineCpus() {
   return out;
 }
 
+uint64_t ScratchBytes(const bpf_object* object) {
+  const bpf_map* scratch = bpf_object__find_map_by_name(object, "scratch");
+  return scratch ? uint64_t{bpf_map__value_size(scratch)} * bpf_map__max_entries(scratch) : 0;
+}
+
 void BpfSession::ObjectCloser::operator()(bpf_object* object) const { bpf_object__close(object); }
 void BpfSession::RingCloser::operator()(ring_buffer* ring) const { ring_buffer__free(ring); }
 
@@ -171,6 +176,7 @@ Failure BpfSession::Configure(const Options& options) {
     int error = 0;
     if (EndsWith(name, ".rodata")) error = bpf_map__set_initial_value(map, &config, sizeof(config));
     if (name == "samples") error = bpf_map__set_max_entries(map, ringBytes_);
+    if (name == "scratch") error = bpf_map__set_max_entries(map, BpfPossibleCpus());
     if (name == "processes") error = bpf_map__set_max_entries(map, processes);
     if (name == "mappings") error = bpf_map__set_max_entries(map, std::min(processes * kMappingsPerProcess, kMaxMappings));
     if (name == "tables") error = bpf_map__set_max_entries(map, bpf_map__max_entries(map) << scale);
@@ -219,7 +225,7 @@ Failure BpfSession::MapArrays() {
   const uint32_t processes = bpf_map__max_entries(bpf_object__find_map_by_name(object_.get(), "processes"));
   const uint32_t tables = bpf_map__max_entries(bpf_object__find_map_by_name(object_.get(), "tables"));
   mapBytes_ = mappingBytes_ + ringBytes_ + processes * (64 + sizeof(op_process)) + tables * 80 +
-              BpfPossibleCpus() * (32768 + OP_COUNT_MAX * 8) + kRuntimeMapBytes;
+              ScratchBytes(object_.get()) + BpfPossibleCpus() * OP_COUNT_MAX * 8 + kRuntimeMapBytes;
   return {};
 }
 

@@ -104,4 +104,7 @@ std::vector<uint32_t> OnlineCpus();
 /// What libbpf and the verifier said since the last call; the tail of it, at most 64 KiB.
 std::string TakeBpfLog();
 
+/// Bytes of the unwinding state that an object has of its own.
+uint64_t ScratchBytes(const bpf_object* object);
+
 }  // namespace otelprof

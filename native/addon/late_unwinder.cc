@@ -75,6 +75,7 @@ void LateUnwinder::Resolve(uint64_t nowNs, bool all, const Done& done) {
     }
     bytes_ -= size;
     waiting.head.user_count = static_cast<uint32_t>(waiting.frames.size());
+    waiting.head.leaf_count = static_cast<uint16_t>(waiting.frames.size());
     const size_t userBytes = waiting.frames.size() * sizeof(op_frame);
     record_.resize(userBytes + waiting.kernel.size() * sizeof(uint64_t));
     std::copy_n(reinterpret_cast<const uint8_t*>(waiting.frames.data()), userBytes, record_.begin());
@@ -112,7 +113,7 @@ LateUnwinder::Outcome LateUnwinder::Unwind(Waiting* waiting, bool last) {
   if (missing && !last) return Outcome::Wait;
   if (missing) gaveUp_++;
   auto& head = waiting->head;
-  head.flags = static_cast<uint8_t>((head.flags & ~OP_SAMPLE_RESUME) | result.flags);
+  head.flags = static_cast<uint16_t>((head.flags & ~OP_SAMPLE_RESUME) | result.flags);
   head.error = result.error;
   Count(OP_COUNT_USER_STACKS);
   Count(OP_COUNT_USER_FRAMES, waiting->frames.size() + frames_.size());

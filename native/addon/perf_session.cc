@@ -242,6 +242,7 @@ void PerfSession::UnwindOne(std::span<const uint8_t> bytes, const ProcessTable& 
   head.flags = result.flags;
   head.error = result.error;
   head.user_count = static_cast<uint32_t>(frames_.size());
+  head.leaf_count = static_cast<uint16_t>(frames_.size());
   head.kernel_count = static_cast<uint32_t>(kernel.size());
   const std::string comm = processes.CommOf(static_cast<int>(head.tgid), static_cast<int>(head.tid));
   comm.copy(head.comm, OP_COMM_LEN - 1);

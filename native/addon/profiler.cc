@@ -411,17 +411,14 @@ void Profiler::ReadStack(const op_sample& head, const uint8_t* frames, const std
     frame.flags = i ? OP_FRAME_RETURN_ADDRESS : 0;
     stack_.push_back(frame);
   }
-  at = frames;
-  for (uint32_t i = 0; i < head.user_count; i++, at += sizeof(op_frame)) {
-    op_frame frame;
-    std::memcpy(&frame, at, sizeof(frame));
-    if (frame.kind >= OP_FRAME_RUNTIME) {
-      if (++i == head.user_count) break;  // cut
-      at += sizeof(op_frame);
-      AddRuntimeFrame(frame, at, head.time_ns, info);
-      continue;
-    }
-    AddUserFrame(frame, static_cast<int>(head.tgid), head.time_ns, info);
+  ReadUserFrames(head, frames, &userFrames_);
+  for (const auto& [frame, detail] : userFrames_) {
+    if (frame.kind == OP_FRAME_CUT)
+      stack_.push_back(frame);
+    else if (detail)
+      AddRuntimeFrame(frame, detail, head.time_ns, info);
+    else
+      AddUserFrame(frame, static_cast<int>(head.tgid), head.time_ns, info);
   }
   if (head.error && options_.sendErrorFrames) {
     op_frame frame{};

@@ -27,6 +27,7 @@
 #include "sample_window.h"
 #include "sideband.h"
 #include "table_worker.h"
+#include "user_frames.h"
 
 namespace otelprof {
 
@@ -114,6 +115,7 @@ class Profiler {
   std::unique_ptr<SampleWindow> window_;
   std::vector<SidebandEvent> events_;
   std::vector<op_frame> stack_;
+  std::vector<UserFrame> userFrames_;
   std::vector<std::shared_ptr<ProfiledFile>> stackFiles_;
   OffCpuThreads offCpu_;
   std::unique_ptr<LateUnwinder> late_;

@@ -16,6 +16,7 @@
   X(TABLE_MISSING, "unwind_table_missing")          \
   X(USER_RESUMED, "user_stacks_resumed")            \
   X(ERR_DEPTH, "unwind_error_depth_limit")          \
+  X(ERR_STEPS, "unwind_error_step_limit")           \
   X(ERR_READ, "unwind_error_memory_read")           \
   X(ERR_CFA, "unwind_error_cfa_not_growing")        \
   X(ERR_FP, "unwind_error_bad_frame_pointer")       \

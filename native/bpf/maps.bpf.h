@@ -7,14 +7,23 @@
 /* The longest part of a Python frame that is read. */
 #define OP_PYTHON_FRAME_BYTES 120
 
+/* How much of a stack is recorded. */
+struct op_recorded {
+  __u32 leaf;    /* slots used next to the leaf */
+  __u32 root;    /* frames that did not fit there; the last OP_ROOT_FRAMES are kept */
+  __u32 frames;
+  __u32 managed; /* of them, a runtime's */
+};
+
 /* Where the walk over a thread's Python frames stands. */
 struct op_python_cursor {
   __u64 frame;  /* next to be shown, 0 = none */
   __u64 cframe; /* 3.11: that of the next activation */
   __u64 shim;   /* 3.12 and later: the last one passed */
   __u32 file;   /* the interpreter it is for, 0 = not begun */
-  __u32 begin_count;
-  __u64 begin; /* frame and slot count where the segment began */
+  __u32 pad;
+  __u64 begin; /* frame, and what was recorded, where the segment began */
+  struct op_recorded begin_recorded;
   __u8 bytes[136]; /* any offset below 128 holds a word */
 };
 
@@ -22,7 +31,7 @@ struct op_python_cursor {
 #define OP_SEEN_FUNCTIONS 16384
 
 /* Registers of the frame being unwound plus the record under construction. One per CPU: a timer
- * program never interrupts itself. Below 32 KiB, the limit of one per-CPU allocation. */
+ * program never interrupts itself. Larger than the 32 KiB that one per-CPU allocation may have. */
 struct op_scratch {
   __u64 ip;
   __u64 sp;
@@ -30,7 +39,7 @@ struct op_scratch {
   __u32 return_address; /* ip is a return address */
   __u32 via_fp;         /* ip was found by a frame-pointer step */
   __u32 known;          /* the process has a mapping table */
-  __u32 count;
+  __u32 root_high; /* the most that recorded.root has been */
   __u32 error;
   __u32 flags;
   __u32 fp_steps;
@@ -38,10 +47,9 @@ struct op_scratch {
   __u32 stack_switches;
   __u32 busy; /* probes only: they can be preempted */
   __u32 urgent; /* user space should look at once */
-  __u32 details; /* slots that are no frames of their own */
   __u32 resume; /* 1: may wait for user space, 2: does */
   __u32 copied; /* bytes of the stack on their way to user space */
-  __u32 pad;
+  struct op_recorded recorded;
   struct op_process process;
   struct op_mapping mapping; /* the last one hit; file and bounds valid if end != 0 */
   struct op_runtime runtime; /* of that mapping's file */
@@ -52,8 +60,8 @@ struct op_scratch {
 };
 
 struct {
-  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-  __uint(max_entries, 1);
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(max_entries, 1); /* CPUs, set by the loader */
   __type(key, __u32);
   __type(value, struct op_scratch);
 } scratch SEC(".maps");
@@ -145,4 +153,21 @@ struct {
 static __always_inline void count_up(__u32 id, __u64 by) {
   __u64 *value = bpf_map_lookup_elem(&counters, &id);
   if (value) *value += by;
+}
+
+static __always_inline struct op_scratch *scratch_of(__u32 cpu) { return bpf_map_lookup_elem(&scratch, &cpu); }
+
+/* Room for the next frame, of one or two slots: behind the others or, when they have no more, in place of the oldest
+ * of the last ones. */
+static __always_inline struct op_frame *next_frame(struct op_scratch *s, __u32 slots) {
+  __u32 at = s->recorded.leaf;
+
+  s->recorded.frames++;
+  if (at + slots <= OP_LEAF_SLOTS && !s->recorded.root) {
+    s->recorded.leaf = at + slots;
+    return &s->frames[at & (OP_LEAF_SLOTS - 1)];
+  }
+  at = s->recorded.root++;
+  if (at >= s->root_high) s->root_high = at + 1;
+  return &s->frames[OP_LEAF_SLOTS + 2 * (at & (OP_ROOT_FRAMES - 1))];
 }

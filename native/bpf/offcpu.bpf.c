@@ -61,7 +61,6 @@ static __always_inline void came_back(struct task_struct *task, const struct off
 }
 
 static __always_inline void left(void *ctx, struct task_struct *task, const struct off_cpu_key *key) {
-  __u32 zero = 0;
   struct op_task who;
 
   count_up(OP_COUNT_OFF_CPU_SWITCHES, 1);
@@ -69,7 +68,7 @@ static __always_inline void left(void *ctx, struct task_struct *task, const stru
   count_up(OP_COUNT_SAMPLES, 1);
   count_up(OP_COUNT_OFF_CPU_CHOSEN, 1);
   if (!identify(&who) || !is_wanted(&who)) return;
-  struct op_scratch *s = bpf_map_lookup_elem(&scratch, &zero);
+  struct op_scratch *s = scratch_of(bpf_get_smp_processor_id());
   if (!s) {
     count_up(OP_COUNT_NO_SCRATCH, 1);
     return;

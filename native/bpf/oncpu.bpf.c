@@ -12,7 +12,6 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 SEC("perf_event")
 int on_cpu(struct bpf_perf_event_data *ctx) {
-  __u32 zero = 0;
   struct op_task who;
 
   if ((__u32)bpf_get_current_pid_tgid() == 0 && !config.send_idle) {
@@ -21,7 +20,7 @@ int on_cpu(struct bpf_perf_event_data *ctx) {
   }
   count_up(OP_COUNT_SAMPLES, 1);
   if (!identify(&who) || !is_wanted(&who)) return 0;
-  struct op_scratch *s = bpf_map_lookup_elem(&scratch, &zero);
+  struct op_scratch *s = scratch_of(bpf_get_smp_processor_id());
   if (!s) {
     count_up(OP_COUNT_NO_SCRATCH, 1);
     return 0;

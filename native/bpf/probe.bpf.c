@@ -13,13 +13,12 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 /* One copy a probe: config.probe tells them apart, without the cookies that 5.10 lacks. */
 SEC("kprobe")
 int probe(struct pt_regs *ctx) {
-  __u32 zero = 0;
   struct op_task who;
 
   count_up(OP_COUNT_SAMPLES, 1);
   count_up(OP_COUNT_PROBE_HITS, 1);
   if (!identify(&who) || !is_wanted(&who)) return 0;
-  struct op_scratch *s = bpf_map_lookup_elem(&scratch, &zero);
+  struct op_scratch *s = scratch_of(bpf_get_smp_processor_id());
   if (!s) {
     count_up(OP_COUNT_NO_SCRATCH, 1);
     return 0;

@@ -7,8 +7,15 @@
  */
 #include "runtime.h"
 
-#define OP_MAX_USER_FRAMES 1000
-#define OP_USER_SLOTS 1024
+/* A user stack: the frames next to the leaf, and the last ones of those that did not fit there. A frame takes one
+ * slot of 16 bytes or, if it is a runtime's, two; among the last ones it always takes two. Powers of two. */
+#define OP_LEAF_SLOTS 2048
+#define OP_ROOT_FRAMES 64
+#define OP_ROOT_SLOTS (2 * OP_ROOT_FRAMES)
+#define OP_USER_SLOTS (OP_LEAF_SLOTS + OP_ROOT_SLOTS)
+/* How far a stack is walked: so many native frames, and so many of a runtime. */
+#define OP_MAX_STEPS 8192
+#define OP_STEP_BATCH 64
 #define OP_MAX_KERNEL_FRAMES 127
 #define OP_COMM_LEN 16
 #define OP_SAMPLE_VERSION 3
@@ -76,6 +83,7 @@ enum op_frame_kind {
   OP_FRAME_JIT = 2,    /* addr is a process address in executable memory without a file */
   OP_FRAME_KERNEL = 3, /* user space only */
   OP_FRAME_ERROR = 4,  /* user space only: addr is an enum op_counter */
+  OP_FRAME_CUT = 5,    /* user space only: frames are left out here */
   OP_FRAME_RUNTIME = 16, /* + enum op_runtime_id: addr is a function object; an op_frame_detail follows */
 };
 
@@ -90,14 +98,15 @@ struct op_frame {
 };
 
 enum op_sample_flag {
-  OP_SAMPLE_TRUNCATED = 1,       /* depth limit */
+  OP_SAMPLE_TRUNCATED = 1,       /* frames are missing for the stack's depth */
   OP_SAMPLE_ERROR = 2,           /* unwinding stopped early, see error */
   OP_SAMPLE_UNKNOWN_PROCESS = 4, /* no mapping table yet */
   OP_SAMPLE_UNKNOWN_MAPPING = 8, /* a pc lay in no known mapping */
   OP_SAMPLE_KERNEL_MODE = 16,
   OP_SAMPLE_KERNEL_THREAD = 32,
   OP_SAMPLE_COMPLETE = 64,
-  OP_SAMPLE_RESUME = 128, /* the walk waits for user space, which has an OP_SAMPLE_STACK of the same moment */
+  OP_SAMPLE_CUT = 128, /* between the frames next to the leaf and the last ones */
+  OP_SAMPLE_RESUME = 256, /* the walk waits for user space, which has an OP_SAMPLE_STACK of the same moment */
 };
 
 /* An off-CPU sample is two records: the stack when the thread leaves its CPU, and an end without a stack
@@ -110,11 +119,12 @@ enum op_sample_kind {
   OP_SAMPLE_STACK = 4, /* not a sample: op_resume and memory follow; comes before the sample it belongs to */
 };
 
-/* Followed by user_count op_frame (leaf first), then kernel_count __u64 (leaf first). */
+/* Followed by user_count op_frame (leaf first), then kernel_count __u64 (leaf first). With root_count, what was
+ * walked last is in a ring of OP_ROOT_FRAMES pairs of slots from slot OP_LEAF_SLOTS; leaf_count counts those before. */
 struct op_sample {
-  __u16 version;
+  __u8 version;
   __u8 kind;
-  __u8 flags;
+  __u16 flags;
   __u32 tgid;
   __u32 tid;
   __u32 cpu;
@@ -124,7 +134,9 @@ struct op_sample {
   __u32 user_count;
   __u32 kernel_count;
   __u32 error; /* enum op_counter of what stopped the unwinding, 0 = none */
-  __u32 reserved;
+  __u16 leaf_count;
+  __u8 root_count;
+  __u8 root_first; /* the pair that is next to the leaf */
   char comm[OP_COMM_LEN];
 };
 

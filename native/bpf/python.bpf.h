@@ -9,8 +9,6 @@
  * where they lie: what belongs to it is inside its native frame.
  */
 
-#define OP_PYTHON_SEGMENT_FRAMES 512
-
 /* glibc, x86_64: the first block of thread-specific data, in struct pthread; the DTV pointer behind the self pointer. */
 #define OP_GLIBC_SPECIFIC 0x310
 #define OP_GLIBC_FIRST_KEYS 32
@@ -75,6 +73,10 @@ static __always_inline int python_frame(struct op_scratch *s, __u64 high) {
   struct op_python_cursor *at = &s->python;
   __u64 frame = at->frame;
   if (!frame) return OP_PYTHON_STOP;
+  if (s->recorded.managed >= OP_MAX_STEPS) {
+    s->flags |= OP_SAMPLE_TRUNCATED;
+    return OP_PYTHON_END;
+  }
 
   __u32 size = py->frame_bytes;
   asm volatile("" : "+r"(size));
@@ -104,10 +106,7 @@ static __always_inline int python_frame(struct op_scratch *s, __u64 high) {
     position = *(__u32 *)(at->bytes + (py->frame_instruction & 127)) * py->instruction_unit;
   else
     position = (__u32)(*(__u64 *)(at->bytes + (py->frame_instruction & 127)) - code - py->code_bytecode);
-  if (!push_runtime_frame(s, OP_RUNTIME_PYTHON, code, OP_PYTHON_COOKIE(name, hash), first_line, position)) {
-    s->flags |= OP_SAMPLE_TRUNCATED;
-    return OP_PYTHON_END;
-  }
+  push_runtime_frame(s, OP_RUNTIME_PYTHON, code, OP_PYTHON_COOKIE(name, hash), first_line, position);
   at->frame = previous;
   return py->segment == OP_PYTHON_ONE_FRAME || (py->segment == OP_PYTHON_IS_ENTRY && mark) ? OP_PYTHON_END
                                                                                            : OP_PYTHON_MORE;
@@ -127,9 +126,8 @@ static __always_inline bool next_cframe(struct op_scratch *s, __u64 high) {
 }
 
 /* Global, so that the verifier checks it once. Zero where the activation has more frames. */
-__weak __attribute__((noinline)) int push_python_frame(__u64 low, __u64 high) {
-  __u32 zero = 0;
-  struct op_scratch *s = bpf_map_lookup_elem(&scratch, &zero);
+__weak __attribute__((noinline)) int push_python_frame(__u32 cpu, __u64 low, __u64 high) {
+  struct op_scratch *s = scratch_of(cpu);
   if (!s) return 1;
   struct op_python_cursor *at = &s->python;
   __u32 segment = s->runtime.python.segment;
@@ -139,7 +137,7 @@ __weak __attribute__((noinline)) int push_python_frame(__u64 low, __u64 high) {
   if (result == OP_PYTHON_STOP) {
     if (segment == OP_PYTHON_SHIM) {
       at->frame = at->begin; /* what was pushed since is a caller's */
-      s->count = at->begin_count;
+      s->recorded = at->begin_recorded;
     }
     return 1;
   }
@@ -149,26 +147,30 @@ __weak __attribute__((noinline)) int push_python_frame(__u64 low, __u64 high) {
   if (segment == OP_PYTHON_IS_ENTRY) return !next_cframe(s, high);
   if (at->shim >= low) return 1;
   at->begin = at->frame;
-  at->begin_count = s->count;
+  at->begin_recorded = s->recorded;
+  return 0;
+}
+
+/* Loops are nested: as one, the verifier would keep a state for each turn. */
+__weak __attribute__((noinline)) int push_python_batch(__u32 cpu, __u64 low, __u64 high) {
+  for (int i = 0; i < OP_STEP_BATCH; i++)
+    if (push_python_frame(cpu, low, high)) return 1;
   return 0;
 }
 
 /* Appends the frames of the activation with the native frame [low, high). */
-__weak __attribute__((noinline)) int push_python_frames(__u64 low, __u64 high) {
-  __u32 zero = 0;
-  struct op_scratch *s = bpf_map_lookup_elem(&scratch, &zero);
+__weak __attribute__((noinline)) int push_python_frames(__u32 cpu, __u64 low, __u64 high) {
+  struct op_scratch *s = scratch_of(cpu);
   if (!s) return 0;
   struct op_python_cursor *at = &s->python;
-  __u32 count = s->count;
+  __u32 before = s->recorded.managed;
 
   if (at->file != s->mapping.file) python_begin(s);
   if (s->runtime.python.segment == OP_PYTHON_IS_ENTRY && !next_cframe(s, high)) return 0;
   at->begin = at->frame;
-  at->begin_count = count;
-  for (int i = 0; i < OP_PYTHON_SEGMENT_FRAMES; i++)
-    if (push_python_frame(low, high)) break;
-  __u32 pushed = (s->count - count) / 2;
-  s->details += pushed;
-  count_up(OP_COUNT_PYTHON_FRAMES, pushed);
+  at->begin_recorded = s->recorded;
+  for (int i = 0; i <= OP_MAX_STEPS / OP_STEP_BATCH; i++)
+    if (push_python_batch(cpu, low, high)) break;
+  count_up(OP_COUNT_PYTHON_FRAMES, s->recorded.managed - before);
   return 0;
 }

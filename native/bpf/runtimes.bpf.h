@@ -3,13 +3,11 @@
 
 #include "maps.bpf.h"
 
-/* Appends one frame of two slots; false when there is no room. `function` is the runtime's object. */
-static __always_inline bool push_runtime_frame(struct op_scratch *s, __u32 id, __u64 function, __u64 cookie,
+/* Appends one frame of two slots. `function` is the runtime's object. */
+static __always_inline void push_runtime_frame(struct op_scratch *s, __u32 id, __u64 function, __u64 cookie,
                                                __u32 cookie2, __u32 position) {
-  __u32 slot = s->count;
-  if (slot + 2 > OP_MAX_USER_FRAMES) return false;
-  struct op_frame *frame = &s->frames[slot & (OP_USER_SLOTS - 1)];
-  struct op_frame_detail *detail = (void *)&s->frames[(slot + 1) & (OP_USER_SLOTS - 1)];
+  struct op_frame *frame = next_frame(s, 2);
+  struct op_frame_detail *detail = (void *)(frame + 1);
   frame->addr = function;
   frame->file = s->mapping.file;
   frame->kind = OP_FRAME_RUNTIME + id;
@@ -18,7 +16,7 @@ static __always_inline bool push_runtime_frame(struct op_scratch *s, __u32 id, _
   detail->cookie = cookie;
   detail->cookie2 = cookie2;
   detail->position = position;
-  s->count = slot + 2;
+  s->recorded.managed++;
 
   /* Names are read from the living process: one that user space has not met must not wait for the timer. */
   __u64 hash = (function ^ (cookie * 0x9e3779b97f4a7c15ull)) + s->sample.tgid;
@@ -29,7 +27,6 @@ static __always_inline bool push_runtime_frame(struct op_scratch *s, __u32 id, _
     *seen = hash;
     s->urgent = 1;
   }
-  return true;
 }
 
 /* As the lower end of a native frame: everything that is left belongs to it. */
@@ -55,7 +52,7 @@ static __always_inline bool in_loop(const struct op_scratch *s, __u64 va) {
 
 /* Appends the frames that the activation of the loop with the native frame [low, high) runs. */
 static __always_inline void push_runtime_frames(struct op_scratch *s, __u64 low, __u64 high) {
-  if (s->runtime.id == OP_RUNTIME_PYTHON) push_python_frames(low, high);
+  if (s->runtime.id == OP_RUNTIME_PYTHON) push_python_frames(s->sample.cpu, low, high);
 }
 
 /* The native walk ended early: the managed callers are known all the same. */

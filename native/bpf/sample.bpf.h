@@ -123,12 +123,11 @@ static __always_inline const struct op_process *process_of_parent(struct task_st
 
 /* Copies the stack from s->copied bytes above s->sp on; false when nothing more can be had. A global function, so
  * that the verifier checks it once. */
-__weak __attribute__((noinline)) int hand_over_part(__u32 unused) {
+__weak __attribute__((noinline)) int hand_over_part(__u32 cpu) {
   __u32 zero = 0;
-  struct op_scratch *s = bpf_map_lookup_elem(&scratch, &zero);
+  struct op_scratch *s = scratch_of(cpu);
   struct op_stack_record *r = bpf_map_lookup_elem(&stack_records, &zero);
   __u64 filled = 0;
-  (void)unused;
 
   /* Samples matter more than where they end. */
   if (!s || !r || bpf_ringbuf_query(&samples, BPF_RB_AVAIL_DATA) > config.ring_bytes / 2) return 0;
@@ -164,8 +163,10 @@ __weak __attribute__((noinline)) int hand_over_part(__u32 unused) {
 /* Copies the stack for user space, which counts what becomes of it; false when that is not possible. */
 static __always_inline bool hand_over_stack(struct op_scratch *s) {
   s->copied = 0;
+  /* Deeper than a record's part next to the leaf: what was walked last lies in a ring. */
+  if (s->recorded.root) return false;
   for (__u32 part = 0; part < OP_RESUME_PARTS; part++)
-    if (!hand_over_part(part)) break;
+    if (!hand_over_part(s->sample.cpu)) break;
   if (!(s->flags & OP_SAMPLE_RESUME)) return false;
   s->urgent = 1;
   count_up(OP_COUNT_USER_RESUMED, 1);
@@ -200,43 +201,48 @@ static __always_inline void unwind_user(struct op_scratch *s, __u64 cs, __u32 tg
     return;
   }
   s->resume = OP_RESUMES;
-  __u32 i;
-  for (i = 0; i < OP_MAX_USER_FRAMES; i++)
-    if (unwind_frame(i)) break;
+  __u32 cpu = s->sample.cpu, i;
+  for (i = 0; i < OP_MAX_STEPS / OP_STEP_BATCH; i++)
+    if (unwind_batch(cpu)) break;
 #ifdef OP_CAN_RESUME
   if (s->resume == 2) {
     if (hand_over_stack(s)) return;
     s->table_missing = 1;
   }
 #endif
-  if (!(s->flags & (OP_SAMPLE_COMPLETE | OP_SAMPLE_TRUNCATED))) push_remaining_frames(s);
+  if (i == OP_MAX_STEPS / OP_STEP_BATCH) s->error = OP_COUNT_ERR_STEPS;
+  if (!(s->flags & OP_SAMPLE_COMPLETE)) push_remaining_frames(s);
   /* Where a frame-pointer walk through code without frame pointers ends says nothing. */
   if (!s->known)
     s->error = OP_COUNT_UNKNOWN_PROCESS;
   else if (s->table_missing)
     s->error = OP_COUNT_TABLE_MISSING;
-  if (i == OP_MAX_USER_FRAMES || (s->flags & OP_SAMPLE_TRUNCATED)) {
-    s->flags |= OP_SAMPLE_TRUNCATED;
-    count_up(OP_COUNT_ERR_DEPTH, 1);
-  } else if (s->error) {
+  if (s->root_high > OP_ROOT_FRAMES) s->flags |= OP_SAMPLE_CUT;
+  if ((s->flags & OP_SAMPLE_CUT) || s->error == OP_COUNT_ERR_STEPS) s->flags |= OP_SAMPLE_TRUNCATED;
+  if (s->error) {
     count_up(s->error, 1);
+  } else if (s->flags & OP_SAMPLE_TRUNCATED) {
+    count_up(OP_COUNT_ERR_DEPTH, 1);
   } else {
     count_up(OP_COUNT_USER_COMPLETE, 1);
   }
   if (s->error) s->flags |= OP_SAMPLE_ERROR;
   count_up(OP_COUNT_USER_STACKS, 1);
-  count_up(OP_COUNT_USER_FRAMES, s->count - s->details);
+  count_up(OP_COUNT_USER_FRAMES, s->recorded.frames);
   if (s->fp_steps) count_up(OP_COUNT_FP_STEPS, s->fp_steps);
 }
 
 /* Hands the sample over; false, and counted, when the ring is full. */
 static __always_inline bool emit(void *ctx, struct op_scratch *s, bool has_kernel_stack, __u32 skip) {
-  __u64 users = s->count & (OP_USER_SLOTS - 1);
+  __u64 users = s->recorded.leaf;
   __u64 kernel_bytes = 0;
+  __u32 high = s->root_high, lost = high > OP_ROOT_FRAMES ? high - OP_ROOT_FRAMES : 0;
+
+  if (high) users = high < OP_ROOT_FRAMES ? OP_LEAF_SLOTS + 2 * high : OP_USER_SLOTS;
 
   /* The kernel part goes right behind the last user frame, so that one record holds no gap. */
   asm volatile("" : "+r"(users));
-  if (users > OP_MAX_USER_FRAMES) return false;
+  if (users > OP_USER_SLOTS) return false;
   if (has_kernel_stack && !config.no_kernel_stacks) {
     void *area = (void *)s->frames + users * sizeof(struct op_frame);
     long got = bpf_get_stack(ctx, area, OP_MAX_KERNEL_FRAMES * sizeof(__u64), skip);
@@ -248,6 +254,9 @@ static __always_inline bool emit(void *ctx, struct op_scratch *s, bool has_kerne
   asm volatile("" : "+r"(kernel_bytes));
   if (kernel_bytes > OP_MAX_KERNEL_FRAMES * sizeof(__u64)) return false;
   s->sample.user_count = users;
+  s->sample.leaf_count = s->recorded.leaf;
+  s->sample.root_count = s->recorded.root > lost ? s->recorded.root - lost : 0;
+  s->sample.root_first = lost & (OP_ROOT_FRAMES - 1);
   s->sample.kernel_count = kernel_bytes / sizeof(__u64);
   s->sample.flags = s->flags;
   s->sample.error = s->error;
@@ -277,11 +286,14 @@ static __always_inline void take(struct op_scratch *s, const struct op_task *who
   s->sample.cgroup_id = bpf_get_current_cgroup_id();
   s->sample.value = value;
   bpf_get_current_comm(s->sample.comm, sizeof(s->sample.comm));
-  s->count = 0;
+  s->recorded.leaf = 0;
+  s->recorded.root = 0;
+  s->recorded.frames = 0;
+  s->recorded.managed = 0;
+  s->root_high = 0;
   s->error = 0;
   s->flags = 0;
   s->urgent = 0;
-  s->details = 0;
   if (BPF_CORE_READ(task, flags) & PF_KTHREAD)
     s->flags |= OP_SAMPLE_KERNEL_THREAD;
   else if (!config.no_user_stacks)

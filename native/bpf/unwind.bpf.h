@@ -138,15 +138,9 @@ static __always_inline int step(struct op_scratch *s, __u64 pc, bool has_file, _
 }
 
 /* Records the current frame and moves to its caller. */
-__weak __attribute__((noinline)) int unwind_frame(__u32 unused) {
-  __u32 zero = 0;
-  struct op_scratch *s = bpf_map_lookup_elem(&scratch, &zero);
-  (void)unused;
+__weak __attribute__((noinline)) int unwind_frame(__u32 cpu) {
+  struct op_scratch *s = scratch_of(cpu);
   if (!s) return OP_STEP_STOP;
-  if (s->count >= OP_MAX_USER_FRAMES) {
-    s->flags |= OP_SAMPLE_TRUNCATED;
-    return OP_STEP_STOP;
-  }
 
   /* A return address points behind the call: the row and the line are those of the call. */
   __u64 pc = s->ip - s->return_address;
@@ -168,17 +162,17 @@ __weak __attribute__((noinline)) int unwind_frame(__u32 unused) {
   if (has_file && in_loop(s, pc - s->mapping.bias))
     push_runtime_frames(s, low, result == OP_STEP_CONTINUE ? s->sp : ~0ull);
 
-  __u32 slot = s->count;
-  if (slot >= OP_MAX_USER_FRAMES) {
-    s->flags |= OP_SAMPLE_TRUNCATED;
-    return OP_STEP_STOP;
-  }
-  struct op_frame *frame = &s->frames[slot & (OP_USER_SLOTS - 1)];
+  struct op_frame *frame = next_frame(s, 1);
   frame->addr = addr;
   frame->file = has_file ? s->mapping.file : 0;
   frame->kind = has_file ? OP_FRAME_FILE : mapped ? OP_FRAME_JIT : OP_FRAME_PC;
   frame->flags = flags;
   frame->reserved = 0;
-  s->count = slot + 1;
   return result;
+}
+
+__weak __attribute__((noinline)) int unwind_batch(__u32 cpu) {
+  for (int i = 0; i < OP_STEP_BATCH; i++)
+    if (unwind_frame(cpu)) return OP_STEP_STOP;
+  return OP_STEP_CONTINUE;
 }

@@ -122,7 +122,7 @@ void TestErrors() {
   const std::vector<uint64_t> deep(5000, At(0x110));
   result = code.Run({At(0x110), kStack, 0}, deep);
   CHECK(result.flags & OP_SAMPLE_TRUNCATED);
-  CHECK_EQ(code.frames.size(), size_t{OP_MAX_USER_FRAMES});
+  CHECK_EQ(code.frames.size(), size_t{OP_LEAF_SLOTS});
 }
 
 struct LoadedMapping {

@@ -7,15 +7,11 @@ import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { packageRoot } from '../../src/internal/package-root.ts';
-import { valueToText } from '../../src/pdata/any-value.ts';
-import { getText } from '../../src/pdata/attributes.ts';
-import type { Dictionary } from '../../src/pdata/dictionary.ts';
-import type { ProfilesBatch } from '../../src/pdata/profiles-batch.ts';
-import { listAt } from '../../src/pdata/tables.ts';
 import { configSchema } from '../../src/receivers/profiling/config.ts';
 import { openSource } from '../../src/receivers/profiling/source.ts';
 import { needDebianRoot, PYTHON_3_14 } from '../debian-root.ts';
 import { WITHOUT_ROOT } from '../left-out.ts';
+import { type Frame, type Seen, seenOf } from './seen.ts';
 
 const TRUTH = join(packageRoot(), 'test', 'e2e', 'workloads', 'truth.py');
 const scope = { name: 'test', version: '1', attributes: [], droppedAttributesCount: 0 };
@@ -29,21 +25,6 @@ const HELD_BACK_SAMPLES = 3;
 const SECOND_NS = 1_000_000_000n;
 /** How long truth.py keeps a piece of code. */
 const TICK_NS = 50_000_000n;
-
-interface Frame {
-  readonly type: string;
-  /** '' without a name. */
-  readonly name: string;
-  readonly file: string;
-  readonly line: number;
-}
-
-/** One event: root first. */
-interface Seen {
-  readonly frames: readonly Frame[];
-  readonly timeNs: bigint;
-  readonly thread: string;
-}
 
 /** An interpreter with what it needs to run a file; `truth.py` is looked for below `root`. */
 interface Interpreter {
@@ -77,49 +58,6 @@ function interpreters(): Interpreter[] {
       .map((version) => onHost(join(versions, version, 'bin', 'python3'))),
     PYTHON_3_14_CHROOT,
   ];
-}
-
-function frameAt(dictionary: Dictionary, location: number): Frame[] {
-  const { locations, functions } = dictionary.tables;
-  const types = [...listAt(locations.attributes, location)]
-    .filter((row) => dictionary.attributeKey(row) === 'profile.frame.type')
-    .map((row) => valueToText(dictionary.attributeValue(row)));
-  const type = types.join();
-  const from = locations.lineStart[location] ?? 0;
-  const to = locations.lineStart[location + 1] ?? 0;
-  if (from === to) return [{ type, name: '', file: '', line: 0 }];
-  const frames: Frame[] = [];
-  for (let i = to - 1; i >= from; i--) {
-    const row = locations.lineFunction[i] ?? 0;
-    frames.push({
-      type,
-      name: dictionary.text(functions.name[row] ?? 0),
-      file: dictionary.text(functions.filename[row] ?? 0),
-      line: Number(locations.lineLine[i] ?? 0n),
-    });
-  }
-  return frames;
-}
-
-function seenOf(batch: ProfilesBatch, pids: ReadonlySet<number>): Seen[] {
-  const seen: Seen[] = [];
-  const { dictionary } = batch;
-  for (const { resource, profile } of batch.profiles()) {
-    if (!pids.has(Number(getText(resource.resource.attributes, 'process.pid')))) continue;
-    const { samples } = profile;
-    for (let i = 0; i < samples.length; i++) {
-      const stack = listAt(dictionary.tables.stacks.locations, samples.stack[i] ?? 0);
-      const frames = [...stack].reverse().flatMap((location) => frameAt(dictionary, location));
-      const thread = [...listAt(samples.attributes, i)]
-        .filter((row) => dictionary.attributeKey(row) === 'thread.id')
-        .map((row) => valueToText(dictionary.attributeValue(row)))
-        .join();
-      const from = samples.timestampStart[i] ?? 0;
-      const to = samples.timestampStart[i + 1] ?? 0;
-      for (const timeNs of samples.timestamps.subarray(from, to)) seen.push({ frames, timeNs, thread });
-    }
-  }
-  return seen;
 }
 
 /** Python frames, and the eval loops between them. */
@@ -228,6 +166,13 @@ describe('profiling CPython', { timeout: 300_000, skip: WITHOUT_ROOT }, () => {
     } finally {
       await source.stop();
     }
+  });
+
+  it('shows where Python waits', async () => {
+    const seen = await profileParts(HOST_PYTHON, ['waits'], 1500, { off_cpu_threshold: 1 });
+    const stacks = (seen.get('waits') ?? []).map((s) => s.frames.filter(isPython).map((f) => f.name));
+    const right = stacks.filter((names) => names.join(';') === '<module>;waits;doze').length;
+    assert.ok(right > 50 && right / stacks.length > 0.9, `${right} of ${stacks.length}`);
   });
 
   it('leaves Python alone where it is disabled', async () => {

@@ -21,7 +21,7 @@ class Unwinder {
 
   UnwindResult Run(std::vector<op_frame>* frames) {
     bool more = true;
-    for (int i = regs_.depth; more && i < OP_MAX_USER_FRAMES; i++) more = Step(frames);
+    for (int i = regs_.depth; more && i < OP_LEAF_SLOTS; i++) more = Step(frames);
     if (tableMissing_) result_.error = OP_COUNT_TABLE_MISSING;
     if (more) result_.flags |= OP_SAMPLE_TRUNCATED;
     if (result_.error) result_.flags |= OP_SAMPLE_ERROR;

@@ -73,6 +73,12 @@ def ladder():
     rung(120)
 
 
+# As deep as the second argument says, below a function of its own.
+def deep():
+    sys.setrecursionlimit(100000)
+    rung(int(sys.argv[2]))
+
+
 # Python below C below Python.
 def sort_key(x):
     spin(0.01)
@@ -107,6 +113,15 @@ def threads():
         time.sleep(60)
 
 
+def doze():
+    time.sleep(0.005)
+
+
+def waits():
+    while True:
+        doze()
+
+
 class Nested:
     def count_up(self, n):
         for i in range(n):
@@ -130,8 +145,10 @@ def short():
     "alternator": alternator,
     "churn": churn,
     "ladder": ladder,
+    "deep": deep,
     "sandwich": sandwich,
     "threads": threads,
+    "waits": waits,
     "generators": generators,
     "short": short,
 }[sys.argv[1]]()

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <linux/types.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "../bpf/counters.h"
+#include "../bpf/profile.h"
+
+namespace otelprof {
+
+/// A frame of the user part of a sample; `detail` is there if it is a runtime's.
+struct UserFrame {
+  op_frame frame;
+  const uint8_t* detail;
+};
+
+/// The user part of a record, leaf first, with an OP_FRAME_CUT where frames are left out. `slots` are the
+/// head.user_count that follow the head. What does not fit together, which the kernel program does not write, ends it.
+void ReadUserFrames(const op_sample& head, const uint8_t* slots, std::vector<UserFrame>* out);
+
+}  // namespace otelprof
