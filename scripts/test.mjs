@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // `npm test`: set up, then every check and every test. One argument or more: only these test files.
 import { spawnSync } from 'node:child_process';
-import { readdirSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { printFailure, setUp } from './setup.mjs';
 import { root, run, step, StepError } from './steps.mjs';
@@ -39,6 +40,8 @@ try {
     const install = "const m = await import('./test/debian-root.ts'); m.needDebianRoot(m.PYTHON_3_14)";
     run('node', ['--import', 'tsx', '--input-type=module', '--eval', install]);
   });
+  // What the profiler keeps between runs belongs to this run only.
+  const cache = mkdtempSync(join(tmpdir(), 'otelcol-profiles-test-cache-'));
   const files = chosen.length > 0 ? chosen : testFiles(['src', 'web', 'test']);
   const result = spawnSync(
     process.execPath,
@@ -51,8 +54,9 @@ try {
       '--test-timeout=300000',
       ...files,
     ],
-    { cwd: root, stdio: 'inherit' },
+    { cwd: root, stdio: 'inherit', env: { ...process.env, CACHE_DIRECTORY: cache } },
   );
+  rmSync(cache, { recursive: true, force: true });
   process.exitCode = result.status ?? 1;
 } catch (error) {
   if (!(error instanceof StepError)) throw error;

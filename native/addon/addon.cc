@@ -164,6 +164,10 @@ std::string ReadOptions(Napi::Object object, Options* out) {
   reader.Read("verifierLogLevel", &out->verifierLogLevel, 0, 7);
   reader.Read("bpfObjectDir", &out->bpfObjectDir);
   reader.Read("maxTableBytes", &out->maxTableBytes, 1 << 20, 1e12);
+  reader.Read("maxSymbolBytes", &out->maxSymbolBytes, 1, 1e12);
+  reader.Read("nameCacheSize", &out->nameCacheSize, 1, 1e8);
+  reader.Read("symbolCacheDirectory", &out->symbolCacheDirectory);
+  reader.Read("symbolCacheBytes", &out->symbolCacheBytes, 0, 1e15);
   reader.Read("noKernelVersionCheck", &out->noKernelVersionCheck);
   reader.Read("demangle", &demangle);
   reader.Read("mode", &mode);

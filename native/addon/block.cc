@@ -14,7 +14,6 @@
 namespace otelprof {
 namespace {
 
-constexpr size_t kMaxCachedNames = 16384;
 // kallsyms costs tens of ms; a missed address (new module, new eBPF program) may ask for it again.
 constexpr uint64_t kKernelReloadNs = 60'000'000'000;
 constexpr uint64_t kPageMask = 4095;
@@ -204,12 +203,9 @@ int32_t BlockBuilder::FileLocation(const op_frame& frame) {
   if (found == window_.files().end()) return EndLocation(0, frame.addr, FrameKind::Unknown);
   const ProfiledFile& file = *found->second;
   const uint64_t va = frame.addr - (frame.flags & OP_FRAME_RETURN_ADDRESS);
-  FrameKind kind = FrameKind::Native;
-  if (const auto symbols = file.symbols()) {
-    if (symbols->isGo() && symbols->goOwns(va)) kind = FrameKind::Go;
-    for (const auto& name : writer_.Names(file, *symbols, va)) AddLine(name);
-  }
-  return EndLocation(FileMapping(file, va), va, kind);
+  const auto& names = writer_.Names(file, nullptr, va);
+  for (const auto& name : names.frames) AddLine(name);
+  return EndLocation(FileMapping(file, va), va, names.kind);
 }
 
 int32_t BlockBuilder::KernelLocation(const op_frame& frame) {
@@ -407,37 +403,74 @@ bool IsMovedLoop(const op_runtime& runtime, uint64_t va) {
                      [va](const op_code_range& part) { return va >= part.start && va < part.end; });
 }
 
-const std::vector<ResolvedFrame>& BlockWriter::Names(const ProfiledFile& file, const FileSymbols& symbols,
-                                                     uint64_t va) {
-  CachedNames& names = names_[{file.id(), va}];
-  if (names.final) return names.frames;
-  if (!symbols.Lookup(va, &names.frames)) {
-    // The parts of a runtime's loop that the compiler moved away have no symbol in a stripped file.
-    if (const auto runtime = file.runtime(); runtime && IsMovedLoop(runtime->kernel(), va))
-      symbols.Lookup(runtime->kernel().loop[0].start, &names.frames);
-  }
-  const auto dwarf = file.dwarf();
-  names.final = !dwarf || AddSourceLines(*dwarf, va, demangle_, &names.frames);
-  return names.frames;
+const BlockWriter::CachedNames* BlockWriter::Known(const NameKey& key) const {
+  for (const NameMap* names : {&names_, &olderNames_})
+    if (const auto found = names->find(key); found != names->end()) return &found->second;
+  return nullptr;
 }
 
-std::unordered_map<std::shared_ptr<ProfiledFile>, std::vector<uint64_t>> BlockWriter::Unresolved(
-    const SampleWindow& window) const {
-  std::unordered_map<std::shared_ptr<ProfiledFile>, std::vector<uint64_t>> out;
+const BlockWriter::CachedNames& BlockWriter::Names(const ProfiledFile& file, const FileSymbols* symbols, uint64_t va) {
+  const NameKey key{file.id(), va};
+  const auto [it, isNew] = names_.try_emplace(key);
+  CachedNames& names = it->second;
+  if (isNew) {
+    if (auto older = olderNames_.extract(key)) names = std::move(older.mapped());
+  }
+  if (!names.named && symbols) {
+    if (!symbols->Lookup(va, &names.frames)) {
+      // The parts of a runtime's loop that the compiler moved away have no symbol in a stripped file.
+      if (const auto runtime = file.runtime(); runtime && IsMovedLoop(runtime->kernel(), va))
+        symbols->Lookup(runtime->kernel().loop[0].start, &names.frames);
+    }
+    if (symbols->isGo() && symbols->goOwns(va)) names.kind = FrameKind::Go;
+    names.named = true;
+  }
+  if (!names.named || names.final) return names;
+  const auto dwarf = file.dwarf();
+  names.final = !dwarf || AddSourceLines(*dwarf, va, demangle_, &names.frames);
+  return names;
+}
+
+void BlockWriter::Name(const ProfiledFile& file, const FileSymbols& symbols, const std::vector<uint64_t>& addresses) {
+  for (const uint64_t va : addresses) Names(file, &symbols, va);
+}
+
+void BlockWriter::Forget() {
+  if (names_.size() > maxNames_ / 2) {
+    olderNames_ = std::move(names_);
+    names_.clear();
+  }
+  if (names_.size() + olderNames_.size() > maxNames_) olderNames_.clear();
+  namesKept_ = names_.size() + olderNames_.size();
+}
+
+template <typename F>
+BlockWriter::AddressesByFile BlockWriter::Addresses(const SampleWindow& window, F isWanted) const {
+  AddressesByFile out;
   std::unordered_set<NameKey, NameKeyHash> seen;
   for (size_t i = 0; i < window.stackCount(); i++) {
     for (const op_frame& frame : window.stack(i)) {
       if (frame.kind != OP_FRAME_FILE) continue;
       const NameKey key{frame.file, frame.addr - (frame.flags & OP_FRAME_RETURN_ADDRESS)};
       if (!seen.insert(key).second) continue;
-      const auto known = names_.find(key);
       const auto file = window.files().find(frame.file);
-      if ((known != names_.end() && known->second.final) || file == window.files().end() || !file->second->dwarf())
-        continue;
+      if (file == window.files().end() || !isWanted(*file->second, Known(key))) continue;
       out[file->second].push_back(key.va);
     }
   }
   return out;
+}
+
+BlockWriter::AddressesByFile BlockWriter::Unnamed(const SampleWindow& window) const {
+  return Addresses(window, [](const ProfiledFile& file, const CachedNames* known) {
+    return (!known || !known->named) && file.symbolState != SymbolState::Failed;
+  });
+}
+
+BlockWriter::AddressesByFile BlockWriter::Unresolved(const SampleWindow& window) const {
+  return Addresses(window, [](const ProfiledFile& file, const CachedNames* known) {
+    return (!known || !known->final) && file.dwarf() != nullptr;
+  });
 }
 
 void BlockWriter::RefreshKernel(uint64_t nowNs) {
@@ -449,7 +482,6 @@ void BlockWriter::RefreshKernel(uint64_t nowNs) {
 }
 
 std::vector<uint8_t> BlockWriter::Write(const SampleWindow& window, uint64_t endUnixNs, uint64_t bootOffsetNs) {
-  if (names_.size() > kMaxCachedNames) names_.clear();
   RefreshKernel(endUnixNs);
   BlockBuilder builder(*this, window);
   builder.AddProcesses();

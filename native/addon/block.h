@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -16,11 +17,20 @@ namespace otelprof {
 /// object lives as long as the profiler. One call at a time.
 class BlockWriter {
  public:
-  explicit BlockWriter(DemangleMode demangle) : demangle_(demangle) {}
+  /// `maxNames` bounds the addresses whose names are kept from block to block.
+  BlockWriter(DemangleMode demangle, size_t maxNames) : demangle_(demangle), maxNames_(maxNames) {}
 
+  using AddressesByFile = std::unordered_map<std::shared_ptr<ProfiledFile>, std::vector<uint64_t>>;
+  /// Addresses of the window whose functions are not known yet, by file.
+  AddressesByFile Unnamed(const SampleWindow& window) const;
+  /// Names addresses of a file; its symbols are needed no more for them.
+  void Name(const ProfiledFile& file, const FileSymbols& symbols, const std::vector<uint64_t>& addresses);
   /// Addresses of the window whose lines and inlined functions are not known for good, by file.
-  std::unordered_map<std::shared_ptr<ProfiledFile>, std::vector<uint64_t>> Unresolved(
-      const SampleWindow& window) const;
+  AddressesByFile Unresolved(const SampleWindow& window) const;
+  /// Forgets names of long ago beyond `maxNames`; before a window's names are read.
+  void Forget();
+  /// Any thread.
+  size_t namesKept() const { return namesKept_; }
   /// `bootOffsetNs` is what must be added to CLOCK_BOOTTIME to get unix time.
   std::vector<uint8_t> Write(const SampleWindow& window, uint64_t endUnixNs, uint64_t bootOffsetNs);
 
@@ -38,17 +48,27 @@ class BlockWriter {
   };
   struct CachedNames {
     std::vector<ResolvedFrame> frames;
-    bool final = false;  // false: its unit of DWARF was not read in time
+    FrameKind kind = FrameKind::Native;
+    bool named = false;  // false: the file's symbols were not read in time
+    bool final = false;  // false: nor was its unit of DWARF
   };
-  /// Frames at an ELF address; empty if nothing is known.
-  const std::vector<ResolvedFrame>& Names(const ProfiledFile& file, const FileSymbols& symbols, uint64_t va);
+  /// What is known of an ELF address. The file's symbols are asked for only where they never were before: they
+  /// may be out of memory by now.
+  const CachedNames& Names(const ProfiledFile& file, const FileSymbols* symbols, uint64_t va);
+  const CachedNames* Known(const NameKey& key) const;
+  template <typename F>
+  AddressesByFile Addresses(const SampleWindow& window, F isWanted) const;
   void RefreshKernel(uint64_t nowNs);
 
   const DemangleMode demangle_;
+  const size_t maxNames_;
   KernelSymbols kernel_;
   uint64_t kernelLoadedNs_ = 0;
   bool kernelMissed_ = false;
-  std::unordered_map<NameKey, CachedNames, NameKeyHash> names_;
+  using NameMap = std::unordered_map<NameKey, CachedNames, NameKeyHash>;
+  /// Used since the last Forget that dropped something, and before: together at most maxNames_ and one window's.
+  NameMap names_, olderNames_;
+  std::atomic<size_t> namesKept_{0};
   std::unordered_map<std::string, std::string> kernelBuildIds_;
 };
 

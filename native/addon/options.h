@@ -37,6 +37,10 @@ struct Options {
   bool noKernelVersionCheck = false;
   uint32_t verifierLogLevel = 0;
   uint64_t maxTableBytes = 64u << 20;
+  uint64_t maxSymbolBytes = 64u << 20;
+  uint64_t nameCacheSize = 16384;  // addresses whose names are kept
+  std::string symbolCacheDirectory;  // empty: symbol tables stay in memory
+  uint64_t symbolCacheBytes = 0;
   std::vector<std::string> includeEnvVars;
   std::vector<uint32_t> pinCpuIds;
   std::vector<std::string> disabledRuntimes;  // names of runtimes/registry.cc

@@ -62,6 +62,12 @@ std::shared_ptr<const FileSymbols> ProfiledFile::symbols() const {
   return symbols_;
 }
 
+std::shared_ptr<const FileSymbols> ProfiledFile::UseSymbols() const {
+  static std::atomic<uint64_t> uses{0};
+  symbolsUsed_ = ++uses;
+  return symbols();
+}
+
 void ProfiledFile::SetSymbols(std::shared_ptr<const FileSymbols> symbols) {
   const std::lock_guard lock(mutex_);
   symbols_ = std::move(symbols);

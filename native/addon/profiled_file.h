@@ -18,6 +18,7 @@
 namespace otelprof {
 
 enum class TableState : uint8_t { Queued, Loaded, Empty, Failed, Evicted };
+enum class SymbolState : uint8_t { Unasked, Queued, Loaded, Failed, Evicted };
 
 /// One ELF file that some process executes. Identified by its contents' place and time (device, inode,
 /// mtime, size), not by name. Ids are never reused. Kept as long as a mapping, a window or the file
@@ -61,7 +62,12 @@ class ProfiledFile {
   /// Written by the worker thread, read by any.
   Details details() const;
   void SetDetails(Details details);
+  /// nullptr where the table is not in memory (any more).
   std::shared_ptr<const FileSymbols> symbols() const;
+  /// The same, for a look-up: the table counts as the one used last.
+  std::shared_ptr<const FileSymbols> UseSymbols() const;
+  /// Grows with every use of a table of any file.
+  uint64_t symbolsUsed() const { return symbolsUsed_; }
   void SetSymbols(std::shared_ptr<const FileSymbols> symbols);
   /// nullptr where there is none, or before the symbols are there.
   std::shared_ptr<DwarfFile> dwarf() const;
@@ -81,8 +87,7 @@ class ProfiledFile {
   std::atomic<bool> copyQueued{false};
   /// When somebody last needed that copy.
   std::atomic<uint64_t> copyUsedNs{0};
-  /// 0 not asked for, 1 queued, 2 done.
-  std::atomic<int> symbolState{0};
+  std::atomic<SymbolState> symbolState{SymbolState::Unasked};
   /// What the kernel program holds: always in perf mode, else for a while, where a sample waits for it.
   std::shared_ptr<const UnwindTable> table() const;
   void SetTable(std::shared_ptr<const UnwindTable> table);
@@ -97,6 +102,7 @@ class ProfiledFile {
   mutable std::mutex mutex_;
   Details details_;
   std::shared_ptr<const FileSymbols> symbols_;
+  mutable std::atomic<uint64_t> symbolsUsed_{0};
   std::shared_ptr<DwarfFile> dwarf_;
   std::shared_ptr<const UnwindTable> table_;
   std::shared_ptr<const RuntimeFile> runtime_;

@@ -51,7 +51,7 @@ Profiler::Profiler(Options options)
     : options_(std::move(options)),
       filter_(options_.filter),
       offCpu_(kOffCpuThreads << options_.mapScaleFactor, kOffCpuFrames << options_.mapScaleFactor),
-      blocks_(options_.demangle) {}
+      blocks_(options_.demangle, options_.nameCacheSize) {}
 
 Profiler::~Profiler() { Stop(); }
 
@@ -60,7 +60,7 @@ Failure Profiler::Start() {
   wakeFd_ = UniqueFd(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!wakeFd_) return SystemFailure(errno, "eventfd", "cannot start the profiler");
   if (const Failure failure = options_.mode == ProfilerMode::Ebpf ? StartEbpf() : StartPerf()) return failure;
-  worker_ = std::make_unique<TableWorker>(session_.get(), options_);
+  worker_ = std::make_unique<TableWorker>(session_.get(), options_, OpenSymbolCache());
   lines_ = std::make_unique<LineWorker>();
   if (session_) namer_ = std::make_unique<Namer>();
   if (session_) store_ = std::make_unique<MappingStore>(session_.get());
@@ -73,6 +73,14 @@ Failure Profiler::Start() {
   thread_ = std::thread([this] { Run(); });
   pthread_setname_np(thread_.native_handle(), "profiler-drain");
   return {};
+}
+
+std::unique_ptr<SymbolCache> Profiler::OpenSymbolCache() {
+  if (options_.symbolCacheDirectory.empty() || options_.symbolCacheBytes == 0) return nullptr;
+  std::string error;
+  auto cache = SymbolCache::Open(options_.symbolCacheDirectory, options_.symbolCacheBytes, &error);
+  symbolCacheRefused_ = !cache;  // its tables stay in memory then
+  return cache;
 }
 
 Failure Profiler::StartEbpf() {
@@ -127,7 +135,7 @@ void Profiler::Stop() {
   if (!worker_) return;
   if (namer_) namer_->WaitIdle(kNamesLimit);  // names for the last window
   worker_->WaitIdle(kNamesLimit);
-  if (handed_) ReadLines(*handed_);  // the thread that would replace it has ended
+  if (handed_) ReadNames(*handed_, std::chrono::steady_clock::now() + kNamesLimit);  // the thread that would replace it has ended
   const std::lock_guard lock(resourcesMutex_);
   finalStats_ = CountAll();
   namer_.reset();
@@ -248,7 +256,7 @@ void Profiler::UseFile(const std::shared_ptr<ProfiledFile>& file, uint64_t timeN
   stackFiles_.push_back(file);
   window_->KeepFile(file);
   if (file->tableState == TableState::Evicted && timeNs > file->reloadAfterNs) worker_->QueueTable(file);
-  if (file->symbolState == 0) worker_->QueueSymbols(file);
+  if (file->symbolState == SymbolState::Unasked) worker_->QueueSymbols(file);
 }
 
 void Profiler::AddUserFrame(op_frame frame, int pid, uint64_t timeNs,
@@ -428,7 +436,16 @@ void Profiler::ReadStack(const op_sample& head, const uint8_t* frames, const std
   }
 }
 
-void Profiler::ReadLines(const SampleWindow& window) {
+/// One file after the other, each named before the next one's table may push its own out of memory.
+void Profiler::ReadNames(const SampleWindow& window, std::chrono::steady_clock::time_point deadline) {
+  blocks_.Forget();
+  const auto unnamed = blocks_.Unnamed(window);
+  for (const auto& [file, addresses] : unnamed) {
+    auto symbols = file->UseSymbols();
+    if (!symbols) symbols = worker_->SymbolsOf(file, deadline);
+    if (symbols) blocks_.Name(*file, *symbols, addresses);
+  }
+  if (!unnamed.empty()) worker_->QueueTrim();
   for (auto& [file, addresses] : blocks_.Unresolved(window)) lines_->Queue(file, std::move(addresses));
   lines_->WaitIdle(kLinesLimit);
 }
@@ -448,8 +465,9 @@ std::vector<uint8_t> Profiler::Collect() {
   if (!window) window = std::make_unique<SampleWindow>(UnixNs());
   if (namer_) namer_->WaitIdle(kNamesLimit);
   if (worker_) {
+    const auto deadline = std::chrono::steady_clock::now() + kNamesLimit;
     worker_->WaitIdle(kNamesLimit);
-    ReadLines(*window);
+    ReadNames(*window, deadline);
   }
   return blocks_.Write(*window, UnixNs(), UnixNs() - BootTimeNs());
 }

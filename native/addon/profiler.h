@@ -95,7 +95,8 @@ class Profiler {
   void AddRuntimeFrame(op_frame frame, const uint8_t* detail, uint64_t timeNs,
                        const std::shared_ptr<const ProcessInfo>& info);
   void UseFile(const std::shared_ptr<ProfiledFile>& file, uint64_t timeNs);
-  void ReadLines(const SampleWindow& window);
+  std::unique_ptr<SymbolCache> OpenSymbolCache();
+  void ReadNames(const SampleWindow& window, std::chrono::steady_clock::time_point deadline);
   void TakeSnapshot();
   NamedCounters CountAll() const;
   void Wake();
@@ -128,6 +129,7 @@ class Profiler {
   uint64_t stacksMalformed_ = 0;
   uint64_t filteredRule_ = 0;
   uint64_t filteredAge_ = 0;
+  bool symbolCacheRefused_ = false;
 
   UniqueFd wakeFd_;
   std::thread thread_;

@@ -34,8 +34,22 @@ Profiler::NamedCounters Profiler::CountAll() const {
   add("tables_failed", tables.tablesFailed);
   add("table_bytes", tables.tableBytes);
   add("table_rows_unsupported", tables.rowsUnsupported);
-  add("symbol_files", tables.symbolFiles);
-  add("symbol_bytes", tables.symbolBytes);
+  const auto& symbols = worker_->symbolStats();
+  add("symbol_files", symbols.files);
+  add("symbol_bytes", symbols.bytes);
+  add("symbol_mapped_bytes", symbols.mappedBytes);
+  add("symbol_tables_loaded", symbols.loads);
+  add("symbol_tables_evicted", symbols.evictions);
+  add("names_kept", blocks_.namesKept());
+  if (const auto* cache = worker_->cacheStats()) {
+    add("symbol_cache_bytes", cache->bytes);
+    add("symbol_cache_hits", cache->hits);
+    add("symbol_cache_misses", cache->misses);
+    add("symbol_cache_evicted", cache->evicted);
+    add("symbol_cache_error_corrupt", cache->corrupt);
+    add("symbol_cache_error_write", cache->writeErrors);
+  }
+  add("symbol_cache_refused", symbolCacheRefused_ ? 1 : 0);
   const auto& lines = lines_->stats();
   add("dwarf_units", lines.unitsLoaded);
   add("dwarf_units_evicted", lines.evictions);

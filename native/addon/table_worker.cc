@@ -41,9 +41,10 @@ uint64_t ThreadCpuNs(const std::thread& thread) {
   return static_cast<uint64_t>(used.tv_sec) * 1000000000u + static_cast<uint64_t>(used.tv_nsec);
 }
 
-TableWorker::TableWorker(BpfSession* session, const Options& options)
-    : session_(session), maxTableBytes_(options.maxTableBytes), demangle_(options.demangle),
-      disabledRuntimes_(options.disabledRuntimes), thread_([this] { Run(); }) {
+TableWorker::TableWorker(BpfSession* session, const Options& options, std::unique_ptr<SymbolCache> cache)
+    : session_(session), maxTableBytes_(options.maxTableBytes), disabledRuntimes_(options.disabledRuntimes),
+      cache_(std::move(cache)), symbols_(options.maxSymbolBytes, options.demangle, cache_.get()),
+      thread_([this] { Run(); }) {
   pthread_setname_np(thread_.native_handle(), "profiler-tables");
 }
 
@@ -175,8 +176,33 @@ void TableWorker::DropCopies() {
 }
 
 void TableWorker::QueueSymbols(std::shared_ptr<ProfiledFile> file) {
-  file->symbolState = 1;
-  Push(&nameJobs_, {[this, file = std::move(file)] { LoadSymbols(file); }});
+  file->symbolState = SymbolState::Queued;
+  Push(&nameJobs_, {[this, file = std::move(file)] { symbols_.Load(file, &stats_.dwarfErrors); }});
+}
+
+std::shared_ptr<const FileSymbols> TableWorker::SymbolsOf(const std::shared_ptr<ProfiledFile>& file,
+                                                          std::chrono::steady_clock::time_point deadline) {
+  struct Answer {
+    std::mutex mutex;
+    std::condition_variable there;
+    bool isThere = false;
+    std::shared_ptr<const FileSymbols> symbols;
+  };
+  const auto answer = std::make_shared<Answer>();
+  Push(&nameJobs_, {[this, file, answer] {
+    auto symbols = symbols_.Load(file, &stats_.dwarfErrors);
+    const std::lock_guard lock(answer->mutex);
+    answer->symbols = std::move(symbols);
+    answer->isThere = true;
+    answer->there.notify_all();
+  }});
+  std::unique_lock lock(answer->mutex);
+  answer->there.wait_until(lock, deadline, [&] { return answer->isThere; });
+  return answer->symbols;
+}
+
+void TableWorker::QueueTrim() {
+  Push(&nameJobs_, {[this] { symbols_.Trim(); }});
 }
 
 void TableWorker::QueuePerfMap(std::shared_ptr<const ProcessInfo> process) {
@@ -289,20 +315,6 @@ void TableWorker::MakeRoom(const ProfiledFile* keep) {
     std::erase_if(loaded_, [&](const std::weak_ptr<ProfiledFile>& weak) { return weak.lock() == victim; });
   }
   stats_.tableBytes = total;
-}
-
-void TableWorker::LoadSymbols(const std::shared_ptr<ProfiledFile>& file) {
-  if (const auto image = file->OpenImage()) {
-    auto debug = OpenDebugFile(*image, file->directory(), file->root());
-    if (!debug) debug = OpenDebugFile(*image, file->directory(), "");
-    std::shared_ptr<const FileSymbols> symbols = FileSymbols::Load(*image, demangle_, debug.get());
-    // Go's own table has lines and inlined functions already.
-    if (!symbols->isGo()) file->SetDwarf(DwarfFile::Open(*image, debug.get(), &stats_.dwarfErrors));
-    stats_.symbolFiles++;
-    stats_.symbolBytes += symbols->sizeBytes();
-    file->SetSymbols(std::move(symbols));
-  }
-  file->symbolState = 2;
 }
 
 }  // namespace otelprof

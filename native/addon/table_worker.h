@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -15,11 +16,12 @@
 #include "options.h"
 #include "process_info.h"
 #include "profiled_file.h"
+#include "symbol_store.h"
 
 namespace otelprof {
 
 /// The thread that parses binaries: unwind tables first, then names. Updating a map of maps waits for an
-/// RCU grace period, so nobody else does it. Tables stay under a byte budget; the one unused for longest
+/// RCU grace period, so nobody else does it. Unwind tables stay under a byte budget; the one unused for longest
 /// goes first.
 class TableWorker {
  public:
@@ -29,8 +31,6 @@ class TableWorker {
     std::atomic<uint64_t> tablesFailed{0};
     std::atomic<uint64_t> tableBytes{0};
     std::atomic<uint64_t> rowsUnsupported{0};
-    std::atomic<uint64_t> symbolFiles{0};
-    std::atomic<uint64_t> symbolBytes{0};
     DwarfErrors dwarfErrors;  // of files as they are opened here and of units as others read them
     std::atomic<uint64_t> runtimeFiles{0};
     std::atomic<uint64_t> runtimesUnknown{0};
@@ -38,7 +38,7 @@ class TableWorker {
   };
 
   /// `session` may be nullptr (perf mode): tables then stay with their file.
-  TableWorker(BpfSession* session, const Options& options);
+  TableWorker(BpfSession* session, const Options& options, std::unique_ptr<SymbolCache> cache = nullptr);
   ~TableWorker();
   TableWorker(const TableWorker&) = delete;
   TableWorker& operator=(const TableWorker&) = delete;
@@ -47,6 +47,11 @@ class TableWorker {
   /// Asks for a copy of the table in user space; does nothing while one is there or on its way.
   void QueueCopy(const std::shared_ptr<ProfiledFile>& file);
   void QueueSymbols(std::shared_ptr<ProfiledFile> file);
+  /// The symbols of a file, loaded by the worker thread while the caller waits; nullptr after the deadline, or
+  /// where the file cannot be read.
+  std::shared_ptr<const FileSymbols> SymbolsOf(const std::shared_ptr<ProfiledFile>& file,
+                                               std::chrono::steady_clock::time_point deadline);
+  void QueueTrim();
   void QueuePerfMap(std::shared_ptr<const ProcessInfo> process);
   void QueueRemoval(uint32_t file);
   /// Waits until the queue was empty once, or the deadline.
@@ -55,6 +60,9 @@ class TableWorker {
 
   /// Files keep a pointer to the counters of DWARF: they go before this object.
   const Stats& stats() const { return stats_; }
+  const SymbolStore::Stats& symbolStats() const { return symbols_.stats(); }
+  /// nullptr where there is no cache.
+  const SymbolCache::Stats* cacheStats() const { return cache_ ? &cache_->stats() : nullptr; }
   size_t queued() const;
   uint64_t cpuNs() const;
 
@@ -71,16 +79,16 @@ class TableWorker {
   void LoadRuntime(ProfiledFile& file, const ElfFile& image);
   void Commit();
   void Finish(const std::shared_ptr<ProfiledFile>& file, bool loaded);
-  void LoadSymbols(const std::shared_ptr<ProfiledFile>& file);
   void MakeRoom(const ProfiledFile* keep);
   void KeepCopy(const std::shared_ptr<ProfiledFile>& file, std::shared_ptr<const UnwindTable> table);
   void DropCopies();
 
   BpfSession* session_;
   const uint64_t maxTableBytes_;
-  const DemangleMode demangle_;
   const std::vector<std::string> disabledRuntimes_;
   Stats stats_;
+  const std::unique_ptr<SymbolCache> cache_;
+  SymbolStore symbols_;  // worker thread only, but for its statistics
   std::vector<std::weak_ptr<ProfiledFile>> loaded_;  // worker thread only
   std::vector<std::weak_ptr<ProfiledFile>> copies_;  // worker thread only; with a session
   std::vector<std::pair<std::shared_ptr<ProfiledFile>, UniqueFd>> pending_;  // worker thread only

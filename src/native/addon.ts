@@ -59,6 +59,14 @@ export interface ProfilerOptions {
   readonly bpfObjectDir: string;
   /** Unwind tables in the kernel, evicted by file above this. */
   readonly maxTableBytes: number;
+  /** Symbol tables in memory, all files together; the one unused for longest makes room. */
+  readonly maxSymbolBytes: number;
+  /** Addresses whose names are kept from one collect to the next. */
+  readonly nameCacheSize: number;
+  /** Where symbol tables are kept between runs, of mode 0700; "" for nowhere. */
+  readonly symbolCacheDirectory: string;
+  /** Of all files there. */
+  readonly symbolCacheBytes: number;
   readonly minProcessAgeNs: number;
   /** Doubles the kernel's tables and `maxTableBytes` that many times, 0 to 8. */
   readonly mapScaleFactor: number;

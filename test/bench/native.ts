@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the running collector costs: start, CPU, BPF time and memory, at several rates on a busy and on an
-// idle host. Needs root and a built program. Usage: npm run bench:native [-- seconds]
+// Symbols of large binaries: time to index and to look up. What the running collector costs: start, CPU, BPF time
+// and memory, at several rates on a busy and on an idle host. Needs root and a built program. Usage: npm run bench:native [-- seconds]
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { get } from 'node:http';
@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { packageRoot } from '../../src/internal/package-root.ts';
 import { startWorkloads, WORKLOADS } from '../e2e/workloads.ts';
+import { benchSymbols } from './symbols.ts';
 
 const SECONDS = Number(process.argv[2] ?? 20);
 const BPF_STATS = '/proc/sys/kernel/bpf_stats_enabled';
@@ -146,6 +147,7 @@ try {
   process.stdout.write(
     `kernel ${release()}, ${cpus().length} CPUs (${cpus()[0]?.model ?? ''}), Node ${process.version}, ${SECONDS} s each\n`,
   );
+  await benchSymbols((line) => process.stdout.write(`${line}\n`));
   await measure('idle, 97 Hz', 97);
   const c = WORKLOADS.filter((w) => w.name === 'c');
   const busy = await startWorkloads([...c, ...c]);

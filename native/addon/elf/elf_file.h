@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -57,6 +58,8 @@ class ElfFile {
   const Section* section(std::string_view name) const;
   /// Contents of a section; empty for SHT_NOBITS, out of range, or compressed sections.
   std::span<const uint8_t> data(const Section& section) const;
+  /// The same contents in parts, in turn and without keeping them. False where they cannot all be read.
+  bool stream(const Section& section, const std::function<void(std::span<const uint8_t>)>& take) const;
   /// Bytes behind a virtual address through the PT_LOAD segments; empty when not file-backed.
   std::span<const uint8_t> at(uint64_t vaddr, uint64_t size) const;
 

@@ -7,6 +7,7 @@
 
 #include "go_pclntab.h"
 #include "plt.h"
+#include "symbol_cache.h"
 #include "symbol_table.h"
 #include "symbols.h"
 #include "xz.h"
@@ -88,6 +89,12 @@ const ElfFile::Section* tableOfType(const ElfFile& elf, uint32_t type) {
   return nullptr;
 }
 
+bool hasAsMany(const ElfFile& elf, uint32_t type, uint32_t otherType) {
+  const ElfFile::Section* a = tableOfType(elf, type);
+  const ElfFile::Section* b = tableOfType(elf, otherType);
+  return a != nullptr && (b == nullptr || a->size >= b->size);
+}
+
 /// Fedora's and others' compressed .symtab of functions that .dynsym lacks.
 std::unique_ptr<ElfFile> miniDebug(const ElfFile& image) {
   const ElfFile::Section* s = image.section(".gnu_debugdata");
@@ -103,19 +110,34 @@ struct FileSymbols::Impl {
   DemangleMode mode = DemangleMode::Full;
   SymbolSource source = SymbolSource::None;
   SymbolTable table;
+  bool isMapped = false;
   std::unique_ptr<GoPclntab> go;
 };
 
 FileSymbols::FileSymbols() : impl_(std::make_unique<Impl>()) {}
 FileSymbols::~FileSymbols() = default;
 
-std::unique_ptr<FileSymbols> FileSymbols::Load(const ElfFile& image, DemangleMode mode,
-                                               const ElfFile* debug) {
+std::unique_ptr<FileSymbols> FileSymbols::Load(const ElfFile& image, DemangleMode mode, const ElfFile* debug,
+                                               SymbolCache* cache) {
   std::unique_ptr<FileSymbols> file(new FileSymbols());
   Impl& impl = *file->impl_;
   impl.mode = mode;
   impl.go = GoPclntab::Load(image);
+  const auto key = cache && !impl.go ? cache->KeyOf(image, debug) : std::nullopt;
+  auto cached = key ? cache->Find(*key) : std::nullopt;
+  if (!cached) {
+    file->Build(image, debug);
+    if (key) cached = cache->Store(*key, {impl.table, impl.source});
+  }
+  if (!cached) return file;
+  impl.table = std::move(cached->table);
+  impl.source = cached->source;
+  impl.isMapped = true;
+  return file;
+}
 
+void FileSymbols::Build(const ElfFile& image, const ElfFile* debug) {
+  Impl& impl = *impl_;
   std::vector<RawSymbol> symbols;
   size_t nameBytes = kMaxPltNameBytes;
   auto append = [&](const ElfFile& elf, uint32_t type) {
@@ -129,11 +151,13 @@ std::unique_ptr<FileSymbols> FileSymbols::Load(const ElfFile& image, DemangleMod
     return symbols.size() > before;
   };
   bool full = append(image, SHT_SYMTAB);
+  // A linker copies .dynsym into .symtab; only a stripping tool that was told which names to keep left less there.
+  const bool needsDynamic = !full || !hasAsMany(image, SHT_SYMTAB, SHT_DYNSYM);
   if (!full && debug != nullptr) full = append(*debug, SHT_SYMTAB);
   std::unique_ptr<ElfFile> mini;
   bool fromMini = false;
   if (!full && (mini = miniDebug(image))) fromMini = append(*mini, SHT_SYMTAB);
-  bool dynamic = append(image, SHT_DYNSYM);
+  const bool dynamic = needsDynamic && append(image, SHT_DYNSYM);
   std::vector<std::string> pltNames;
   AppendPltSymbols(image, &symbols, &pltNames);
   if (impl.go) {
@@ -144,14 +168,12 @@ std::unique_ptr<FileSymbols> FileSymbols::Load(const ElfFile& image, DemangleMod
       return impl.go->range(s.start, &start, &size);
     });
   }
-  impl.table.build(std::move(symbols), nameBytes);
-
+  impl.table = SymbolTable::Build(symbols, nameBytes);
   impl.source = impl.go      ? SymbolSource::GoPclntab
                 : full       ? SymbolSource::Symtab
                 : fromMini   ? SymbolSource::MiniDebug
                 : dynamic    ? SymbolSource::Dynsym
                              : SymbolSource::None;
-  return file;
 }
 
 bool FileSymbols::Lookup(uint64_t elfVa, std::vector<ResolvedFrame>* out) const {
@@ -189,7 +211,10 @@ size_t FileSymbols::symbolCount() const {
 }
 
 size_t FileSymbols::sizeBytes() const {
-  return sizeof(Impl) + impl_->table.sizeBytes() + (impl_->go ? impl_->go->sizeBytes() : 0);
+  const size_t table = impl_->isMapped ? 0 : impl_->table.image().size();
+  return sizeof(Impl) + table + (impl_->go ? impl_->go->sizeBytes() : 0);
 }
+
+size_t FileSymbols::mappedBytes() const { return impl_->isMapped ? impl_->table.image().size() : 0; }
 
 }  // namespace otelprof

@@ -230,7 +230,7 @@ bool KernelSymbols::Load(const char* path, const char* modulesPath) {
   reading.modules["vmlinux"] = {reading.stext, reading.etext};
   reading.setLimits();
   impl_->table = SymbolTable();
-  impl_->table.build(std::move(reading.symbols), SIZE_MAX);
+  impl_->table = SymbolTable::Build(reading.symbols, SIZE_MAX);
   impl_->modules = std::move(reading.modules);
   return true;
 }
@@ -276,6 +276,6 @@ std::string KernelSymbols::BuildId(std::string_view module) {
 bool KernelSymbols::restricted() const { return impl_->restricted; }
 const std::string& KernelSymbols::error() const { return impl_->error; }
 size_t KernelSymbols::symbolCount() const { return impl_->table.count(); }
-size_t KernelSymbols::sizeBytes() const { return sizeof(Impl) + impl_->table.sizeBytes(); }
+size_t KernelSymbols::sizeBytes() const { return sizeof(Impl) + impl_->table.image().size(); }
 
 }  // namespace otelprof

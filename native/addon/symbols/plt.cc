@@ -61,6 +61,21 @@ std::optional<uint64_t> slotOfArmStub(std::span<const uint8_t> code, uint64_t pc
   return ((pc + i) & ~uint64_t{0xfff}) + static_cast<uint64_t>(delta) + (ldr >> 10 & 0xfff) * 8;
 }
 
+/// One entry of the symbol table at a time: of a large program, stubs need a small part of it.
+std::string nameOfSymbol(const ElfFile& elf, const ElfFile::Section& table, const ElfFile::Section& strings,
+                         uint32_t index) {
+  const uint64_t at = uint64_t{index} * sizeof(Elf64_Sym);
+  if (table.size < sizeof(Elf64_Sym) || at > table.size - sizeof(Elf64_Sym) || table.offset > UINT64_MAX - at) return "";
+  const auto raw = elf.bytes(table.offset + at, sizeof(Elf64_Sym));
+  if (raw.empty()) return "";
+  const auto symbol = readAs<Elf64_Sym>(raw.data());
+  if (symbol.st_name >= strings.size || strings.offset > UINT64_MAX - strings.size) return "";
+  const uint64_t rest = std::min<uint64_t>(strings.size - symbol.st_name, kMaxNameBytes);
+  const auto text = elf.bytes(strings.offset + symbol.st_name, rest);
+  const char* name = reinterpret_cast<const char*>(text.data());
+  return text.empty() ? "" : std::string(name, strnlen(name, text.size()));
+}
+
 }  // namespace
 
 void AppendPltSymbols(const ElfFile& elf, std::vector<RawSymbol>* symbols,
@@ -71,11 +86,10 @@ void AppendPltSymbols(const ElfFile& elf, std::vector<RawSymbol>* symbols,
   if (dynsym == nullptr || dynstr == nullptr || (!arm && elf.machine() != EM_X86_64)) return;
   std::vector<Slot> slots;
   appendSlots(elf, ".rela.plt", &slots);
-  appendSlots(elf, ".rela.dyn", &slots);
+  // Tens of megabytes in large programs, and of use only to stubs of slots that are bound at once.
+  if (elf.section(".plt.got") != nullptr) appendSlots(elf, ".rela.dyn", &slots);
   if (slots.empty()) return;
   std::sort(slots.begin(), slots.end());
-  auto symbolBytes = elf.data(*dynsym);
-  auto strings = elf.data(*dynstr);
 
   struct Stub {
     uint64_t start;
@@ -96,15 +110,9 @@ void AppendPltSymbols(const ElfFile& elf, std::vector<RawSymbol>* symbols,
       if (!slot) continue;
       auto found = std::lower_bound(slots.begin(), slots.end(), Slot{*slot, 0});
       if (found == slots.end() || found->first != *slot) continue;
-      size_t symbolAt = size_t{found->second} * sizeof(Elf64_Sym);
-      if (found->second == 0 || symbolAt + sizeof(Elf64_Sym) > symbolBytes.size()) continue;
-      auto symbol = readAs<Elf64_Sym>(symbolBytes.data() + symbolAt);
-      if (symbol.st_name >= strings.size()) continue;
-      const char* text = reinterpret_cast<const char*>(strings.data()) + symbol.st_name;
-      size_t length = strnlen(text, std::min(strings.size() - symbol.st_name, kMaxNameBytes));
-      if (length == 0) continue;
-      names->emplace_back(text, length);
-      names->back() += "@plt";
+      std::string name = found->second == 0 ? "" : nameOfSymbol(elf, *dynsym, *dynstr, found->second);
+      if (name.empty()) continue;
+      names->push_back(std::move(name.append("@plt")));
       nameBytes += names->back().size();
       stubs.push_back({pc, stride, s->addr + code.size()});
     }

@@ -2,11 +2,24 @@
 #include "symbol_table.h"
 
 #include <algorithm>
+#include <array>
+#include <cstring>
+#include <utility>
+
+#include "symbols.h"
 
 namespace otelprof {
 namespace {
 
 constexpr size_t kMaxNesting = 16;  // symbols to step back over to find an enclosing function
+
+struct ImageHeader {
+  uint64_t base;
+  uint64_t nameBytes;
+  uint32_t count;
+  uint32_t startBytes;  // 4: from `base`; 8: whole
+};
+static_assert(sizeof(ImageHeader) == 24);
 
 size_t leadingUnderscores(std::string_view name) {
   size_t n = name.find_first_not_of('_');
@@ -26,100 +39,161 @@ bool better(const RawSymbol& a, const RawSymbol& b) {
   return a.name < b.name;
 }
 
-}  // namespace
+/// Small keys sort faster than the symbols.
+struct Key {
+  uint64_t start;
+  uint64_t size;
+  uint32_t index;
+};
 
-void SymbolTable::append(const RawSymbol& symbol, uint64_t size) {
-  if (wide_.empty()) {
-    delta_.push_back(static_cast<uint32_t>(symbol.start - base_));
-  } else {
-    wide_.push_back(symbol.start);
+/// By digits, for the time of a comparing sort is most of what indexing a large binary takes.
+void sortByStart(std::vector<Key>* keys) {
+  constexpr unsigned kDigitBits = 11;
+  constexpr size_t kDigits = 1u << kDigitBits;
+  const auto [low, high] = std::minmax_element(keys->begin(), keys->end(),
+                                               [](const Key& a, const Key& b) { return a.start < b.start; });
+  const uint64_t first = low->start;
+  const uint64_t span = high->start - first;
+  std::vector<Key> sorted(keys->size());
+  for (unsigned shift = 0; shift < 64 && span >> shift != 0; shift += kDigitBits) {
+    std::array<size_t, kDigits> place{};
+    const auto digit = [&](const Key& key) { return (key.start - first) >> shift & (kDigits - 1); };
+    for (const Key& key : *keys) place[digit(key)]++;
+    size_t before = 0;
+    for (size_t& count : place) count = std::exchange(before, before + count);
+    for (const Key& key : *keys) sorted[place[digit(key)]++] = key;
+    keys->swap(sorted);
   }
-  size_.push_back(static_cast<uint32_t>(std::min<uint64_t>(size, UINT32_MAX)));
-  name_.push_back(static_cast<uint32_t>(names_.size()));
-  names_.append(symbol.name);
-  names_ += '\0';
 }
 
-void SymbolTable::build(std::vector<RawSymbol> raw, size_t maxNameBytes) {
-  if (raw.empty()) return;
-  // Small keys sort faster than the symbols. Names are compared only within one address.
-  struct Key {
-    uint64_t start;
-    uint32_t index;
-  };
+/// Keys of the symbols that stay, ascending, with their sizes.
+std::vector<Key> selectSymbols(std::span<const RawSymbol> raw) {
   std::vector<Key> keys(raw.size());
-  for (size_t i = 0; i < raw.size(); i++) keys[i] = {raw[i].start, static_cast<uint32_t>(i)};
-  std::sort(keys.begin(), keys.end(), [](const Key& a, const Key& b) { return a.start < b.start; });
+  for (size_t i = 0; i < raw.size(); i++) keys[i] = {raw[i].start, raw[i].size, static_cast<uint32_t>(i)};
+  sortByStart(&keys);
+  // Names are compared only within one address.
   size_t kept = 0;
-  for (size_t i = 0; i < keys.size();) {
-    uint32_t best = keys[i].index;
-    size_t next = i + 1;
-    for (; next < keys.size() && keys[next].start == keys[i].start; next++) {
-      if (better(raw[keys[next].index], raw[best])) best = keys[next].index;
-    }
-    keys[kept++] = {keys[i].start, best};
-    i = next;
+  for (size_t i = 0, next; i < keys.size(); i = next) {
+    Key best = keys[i];
+    for (next = i + 1; next < keys.size() && keys[next].start == best.start; next++)
+      if (better(raw[keys[next].index], raw[best.index])) best = keys[next];
+    keys[kept++] = best;
   }
   keys.resize(kept);
-
-  maxNameBytes = std::min<size_t>(maxNameBytes, UINT32_MAX - 1);
-  size_t nameBytes = 0;
-  for (const Key& key : keys) nameBytes += raw[key.index].name.size() + 1;
-  names_.reserve(std::min(nameBytes, maxNameBytes));
-  base_ = keys.front().start;
-  bool wide = keys.back().start - base_ > UINT32_MAX;
-  size_.reserve(kept);
-  name_.reserve(kept);
-  if (wide) {
-    wide_.reserve(kept);
-    wide_.push_back(0);  // append() tells the two layouts apart by this; removed below
-  } else {
-    delta_.reserve(kept);
-  }
+  size_t out = 0;
   uint64_t functionEnd = 0;
   for (size_t i = 0; i < kept; i++) {
-    const RawSymbol& s = raw[keys[i].index];
+    Key key = keys[i];
+    const RawSymbol& s = raw[key.index];
     if ((s.rank & kRankUntyped) != 0 && s.start < functionEnd) continue;
-    uint64_t size = s.size;
-    if (size == 0) {
+    if (key.size == 0) {
       uint64_t limit = s.limit > s.start ? s.limit : s.start;
       if (i + 1 < kept) limit = std::min(limit, keys[i + 1].start);
-      size = limit - s.start;
+      key.size = limit - s.start;
     }
-    if ((s.rank & (kRankUntyped | kRankUnsized)) == 0 && s.size <= UINT64_MAX - s.start) {
+    if ((s.rank & (kRankUntyped | kRankUnsized)) == 0 && s.size <= UINT64_MAX - s.start)
       functionEnd = std::max(functionEnd, s.start + s.size);
-    }
-    if (size == 0 || names_.size() + s.name.size() + 1 > maxNameBytes) continue;
-    append(s, size);
+    // Writes behind what was read: `out` never passes `i`.
+    if (key.size != 0) keys[out++] = key;
   }
-  if (wide) wide_.erase(wide_.begin());
+  keys.resize(out);
+  return keys;
+}
+
+size_t imageBytes(const ImageHeader& header) {
+  return sizeof(header) + size_t{header.count} * (header.startBytes + 8) + header.nameBytes;
+}
+
+}  // namespace
+
+SymbolTable SymbolTable::Build(std::span<const RawSymbol> raw, size_t maxNameBytes) {
+  if (raw.empty()) return {};
+  std::vector<Key> keys = selectSymbols(raw);
+  maxNameBytes = std::min<size_t>(maxNameBytes, UINT32_MAX - 1);
+  ImageHeader header{};
+  std::erase_if(keys, [&](const Key& key) {
+    const size_t bytes = raw[key.index].name.size() + 1;
+    if (header.nameBytes + bytes > maxNameBytes) return true;
+    header.nameBytes += bytes;
+    return false;
+  });
+  if (keys.empty()) return {};
+  header.base = keys.front().start;
+  header.count = static_cast<uint32_t>(keys.size());
+  header.startBytes = keys.back().start - header.base > UINT32_MAX ? 8 : 4;
+  const size_t bytes = imageBytes(header);
+  const std::shared_ptr<uint8_t[]> image(new uint8_t[bytes]);
+  uint8_t* starts = image.get() + sizeof(header);
+  uint8_t* sizes = starts + keys.size() * header.startBytes;
+  uint8_t* offsets = sizes + keys.size() * 4;
+  uint8_t* names = offsets + keys.size() * 4;
+  std::memcpy(image.get(), &header, sizeof(header));
+  uint32_t nameAt = 0;
+  for (const Key& key : keys) {
+    const std::string_view name = raw[key.index].name;
+    const uint64_t start = header.startBytes == 8 ? key.start : key.start - header.base;
+    const auto size = static_cast<uint32_t>(std::min<uint64_t>(key.size, UINT32_MAX));
+    std::memcpy(starts, &start, header.startBytes);  // little-endian, as every file read here
+    std::memcpy(sizes, &size, 4);
+    std::memcpy(offsets, &nameAt, 4);
+    std::memcpy(names, name.data(), name.size());
+    names[name.size()] = '\0';
+    starts += header.startBytes;
+    sizes += 4;
+    offsets += 4;
+    names += name.size() + 1;
+    nameAt += static_cast<uint32_t>(name.size() + 1);
+  }
+  return Open(image, {image.get(), bytes}).value_or(SymbolTable());
+}
+
+std::optional<SymbolTable> SymbolTable::Open(std::shared_ptr<const void> owner, std::span<const uint8_t> image) {
+  ImageHeader header;
+  if (image.size() < sizeof(header) || reinterpret_cast<uintptr_t>(image.data()) % 8 != 0) return std::nullopt;
+  std::memcpy(&header, image.data(), sizeof(header));
+  if ((header.startBytes != 4 && header.startBytes != 8) || header.nameBytes > image.size() || header.count == 0 ||
+      imageBytes(header) != image.size())
+    return std::nullopt;
+  SymbolTable table;
+  table.owner_ = std::move(owner);
+  table.image_ = image;
+  table.base_ = header.base;
+  const size_t count = header.count;
+  const uint8_t* at = image.data() + sizeof(header);
+  if (header.startBytes == 8)
+    table.wide_ = {reinterpret_cast<const uint64_t*>(at), count};
+  else
+    table.narrow_ = {reinterpret_cast<const uint32_t*>(at), count};
+  at += count * header.startBytes;
+  table.sizes_ = {reinterpret_cast<const uint32_t*>(at), count};
+  at += count * 4;
+  table.nameOffsets_ = {reinterpret_cast<const uint32_t*>(at), count};
+  at += count * 4;
+  table.names_ = {reinterpret_cast<const char*>(at), header.nameBytes};
+  return table;
 }
 
 bool SymbolTable::find(uint64_t address, Hit* hit) const {
-  size_t count = size_.size();
+  const size_t count = sizes_.size();
+  if (count == 0) return false;
   size_t after;  // first symbol that starts beyond the address
   if (wide_.empty()) {
-    if (count == 0 || address < base_) return false;
-    uint64_t delta = address - base_;
-    after = delta > UINT32_MAX ? count
-                               : static_cast<size_t>(std::upper_bound(delta_.begin(), delta_.end(), delta) -
-                                                     delta_.begin());
+    if (address < base_) return false;
+    const uint64_t delta = address - base_;
+    after = static_cast<size_t>(std::upper_bound(narrow_.begin(), narrow_.end(), delta) - narrow_.begin());
   } else {
     after = static_cast<size_t>(std::upper_bound(wide_.begin(), wide_.end(), address) - wide_.begin());
   }
   for (size_t step = 0; step < kMaxNesting && after > step; step++) {
-    size_t i = after - step - 1;
-    uint64_t start = startAt(i);
-    if (address - start >= size_[i]) continue;
-    *hit = {start, size_[i], std::string_view(names_.data() + name_[i])};
+    const size_t i = after - step - 1;
+    const uint64_t start = startAt(i);
+    if (address - start >= sizes_[i]) continue;
+    if (nameOffsets_[i] >= names_.size()) return false;
+    const std::string_view rest = names_.substr(nameOffsets_[i], kMaxMangledBytes + 1);
+    *hit = {start, sizes_[i], rest.substr(0, strnlen(rest.data(), rest.size()))};
     return true;
   }
   return false;
-}
-
-size_t SymbolTable::sizeBytes() const {
-  return delta_.capacity() * 4 + wide_.capacity() * 8 + size_.capacity() * 4 + name_.capacity() * 4 +
-         names_.capacity();
 }
 
 }  // namespace otelprof

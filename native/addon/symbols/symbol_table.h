@@ -3,7 +3,9 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <string>
+#include <memory>
+#include <optional>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -27,7 +29,8 @@ constexpr uint8_t kRankGlobal = 0;
 constexpr uint8_t kRankWeak = 1;
 constexpr uint8_t kRankLocal = 2;
 
-/// Sorted functions in 12 bytes each plus their names (16 when a file spans more than 4 GiB).
+/// Sorted functions in 12 bytes each plus their names (16 when a file spans more than 4 GiB), as one run of
+/// bytes that is the same in memory and in a file: header, starts, sizes, offsets of names, names. Immutable.
 class SymbolTable {
  public:
   struct Hit {
@@ -36,26 +39,34 @@ class SymbolTable {
     std::string_view name;
   };
 
-  /// Consumes `raw`. One symbol per address stays. Untyped symbols inside a sized function are labels
-  /// and go. Names beyond `maxNameBytes` in total are left out with their symbols.
-  void build(std::vector<RawSymbol> raw, size_t maxNameBytes);
+  SymbolTable() = default;
+
+  /// One symbol per address stays. Untyped symbols inside a sized function are labels and go. Names beyond
+  /// `maxNameBytes` in total are left out with their symbols.
+  static SymbolTable Build(std::span<const RawSymbol> raw, size_t maxNameBytes);
+
+  /// A table over an `image` that lies at a multiple of 8 and lives as long as `owner`. nullopt where its parts
+  /// do not fit into it. What they say may still be nonsense: `find` reads nothing outside of the image then.
+  static std::optional<SymbolTable> Open(std::shared_ptr<const void> owner, std::span<const uint8_t> image);
 
   /// The innermost symbol that covers the address. An address past the end of a sized symbol has none.
   bool find(uint64_t address, Hit* hit) const;
 
-  size_t count() const { return size_.size(); }
-  size_t sizeBytes() const;
+  size_t count() const { return sizes_.size(); }
+  /// Empty for a table without symbols.
+  std::span<const uint8_t> image() const { return image_; }
 
  private:
-  uint64_t startAt(size_t i) const { return wide_.empty() ? base_ + delta_[i] : wide_[i]; }
-  void append(const RawSymbol& symbol, uint64_t size);
+  uint64_t startAt(size_t i) const { return wide_.empty() ? base_ + narrow_[i] : wide_[i]; }
 
+  std::shared_ptr<const void> owner_;
+  std::span<const uint8_t> image_;
   uint64_t base_ = 0;
-  std::vector<uint32_t> delta_;  // start − base; empty if wide_ is in use
-  std::vector<uint64_t> wide_;
-  std::vector<uint32_t> size_;
-  std::vector<uint32_t> name_;  // offset into names_
-  std::string names_;           // zero-terminated
+  std::span<const uint32_t> narrow_;  // start − base; empty if wide_ is in use
+  std::span<const uint64_t> wide_;
+  std::span<const uint32_t> sizes_;
+  std::span<const uint32_t> nameOffsets_;
+  std::string_view names_;  // each ended by a zero
 };
 
 }  // namespace otelprof

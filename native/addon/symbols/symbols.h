@@ -64,13 +64,16 @@ std::string ValidUtf8(std::string_view text, size_t maxBytes = kMaxDemangledByte
 
 enum class SymbolSource : uint8_t { None, Symtab, Dynsym, GoPclntab, MiniDebug };
 
+class SymbolCache;
+
 /// The functions of one ELF file. Keeps copies only: the ElfFile may go after Load.
 class FileSymbols {
  public:
   /// Never nullptr; a file without symbols gives an object whose source() is None.
-  /// `debug` is a separate debug file of the same build id, or nullptr.
-  static std::unique_ptr<FileSymbols> Load(const ElfFile& image, DemangleMode mode,
-                                           const ElfFile* debug = nullptr);
+  /// `debug` is a separate debug file of the same build id, or nullptr. With a cache the table comes from there,
+  /// or goes there; Go's own table is sorted as it is and never does.
+  static std::unique_ptr<FileSymbols> Load(const ElfFile& image, DemangleMode mode, const ElfFile* debug = nullptr,
+                                           SymbolCache* cache = nullptr);
   ~FileSymbols();
   FileSymbols(const FileSymbols&) = delete;
   FileSymbols& operator=(const FileSymbols&) = delete;
@@ -90,10 +93,12 @@ class FileSymbols {
   bool isGo() const;            // frames of this file have FrameKind::Go where goOwns(address)
   bool goOwns(uint64_t elfVa) const;
   size_t symbolCount() const;
-  size_t sizeBytes() const;  // heap bytes held
+  size_t sizeBytes() const;    // heap bytes held
+  size_t mappedBytes() const;  // of a file of the cache
 
  private:
   FileSymbols();
+  void Build(const ElfFile& image, const ElfFile* debug);
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };

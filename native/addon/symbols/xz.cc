@@ -3,7 +3,8 @@
 
 #include <algorithm>
 
-#ifdef OTELPROF_HAVE_LZMA
+#if __has_include(<lzma.h>)
+#define OTELPROF_HAVE_LZMA
 #include <lzma.h>
 #endif
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { isAbsolute } from 'node:path';
 import { z } from 'zod';
 import { durationSchema } from '../../config/sections/duration.ts';
 import { section } from '../../config/sections/section.ts';
@@ -84,6 +85,15 @@ export const configSchema = section({
   verbose_mode: z.boolean().default(false),
   bpf_verifier_log_level: z.int().min(0).max(2).default(0),
   no_kernel_version_check: z.boolean().default(false),
+  demangle: z.enum(['none', 'simplified', 'templates', 'full']).default('full'),
+  symbol_cache: section({
+    directory: z
+      .string()
+      .refine((path) => path === '' || isAbsolute(path), { message: 'must be an absolute path' })
+      .default(''),
+    max_size_mib: z.int().min(0).default(256),
+    max_memory_mib: z.int().min(1).default(64),
+  }),
   frame_cache_size: z.int().min(1024).max(1_048_576).default(16_384),
   probabilistic_interval: durationSchema()
     .refine((ms) => ms >= 60_000 && ms <= 300_000, {
@@ -132,7 +142,6 @@ export type Config = z.output<typeof configSchema>;
 
 /** Keys that are checked and have no effect, and why. */
 const WITHOUT_EFFECT = {
-  frame_cache_size: 'names come from tables in memory; at most 16384 are kept ready between reports',
   interpreters: 'there is no unwinder of an interpreter that could be switched off',
   clock_sync_interval: 'the offset of the clocks is taken anew with every report',
   max_grpc_retries: 'the receiver sends nothing itself: see retry_on_failure of the exporter',

@@ -79,7 +79,8 @@ function bench(
     if (addon instanceof Error) throw addon;
     return addon;
   };
-  const receiver = new ProfilingReceiver(settings, configSchema.parse(config), sink, {
+  const parsed = configSchema.parse({ symbol_cache: { max_size_mib: 0 }, ...config });
+  const receiver = new ProfilingReceiver(settings, parsed, sink, {
     clock,
     load,
     limitations: () => limited,
@@ -401,6 +402,10 @@ describe('the configuration of the profiling receiver', () => {
     ['pin_cpu_ids', '0-', /is no CPU or range/],
     ['pin_cpu_ids', '4090-4095', /is online/],
     ['frame_cache_size', 10, />=1024/],
+    ['demangle', 'all', /simplified/],
+    ['symbol_cache', { directory: 'relative' }, /must be an absolute path/],
+    ['symbol_cache', { max_size_mib: -1 }, />=0/],
+    ['symbol_cache', { max_memory_mib: 0 }, />=1/],
     ['probabilistic_interval', '10s', /between 1m and 5m/],
     ['probabilistic_threshold', 0, />=1/],
     ['off_cpu_threshold', 2, /<=1/],

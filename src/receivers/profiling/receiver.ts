@@ -96,8 +96,9 @@ export class ProfilingReceiver implements Receiver {
     });
   }
 
-  #announce({ source, refused }: OpenedSource): void {
+  #announce({ source, refused, cache }: OpenedSource): void {
     const { logger } = this.#settings;
+    if (cache.why !== undefined) logger.warn('symbol tables are not kept between runs', { why: cache.why });
     for (const { mode, error } of refused) {
       logger.warn(`${mode} profiling is not possible`, { error, remedy: remedyFor(error) });
     }

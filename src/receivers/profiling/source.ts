@@ -15,6 +15,7 @@ import { IDENTITY_VARIABLES } from './process-identity.ts';
 import { type Config, disabledRuntimes, envVarNames, probeName, sampledFraction } from './config.ts';
 import { parseCpuList } from './cpu-list.ts';
 import { SelfProfiler } from './self-profile.ts';
+import { type SymbolCachePlace, symbolCachePlace } from './symbol-cache.ts';
 
 export type SourceMode = 'ebpf' | 'perf' | 'self';
 
@@ -40,15 +41,17 @@ export interface OpenedSource {
   readonly source: ProfileSource;
   /** What was tried before, and failed. */
   readonly refused: readonly Refusal[];
+  readonly cache: SymbolCachePlace;
 }
 
+const MIB = 1 << 20;
 /** Unwind tables in the kernel, all files together. */
-const MAX_TABLE_BYTES = 64 << 20;
+const MAX_TABLE_BYTES = 64 * MIB;
 
 /**
  * Starts profiling the best way this host allows: eBPF for the whole host; with `fallBack`, where that
  * is refused, perf events on this user's processes, and where those are refused too, this process
- * alone. Without `fallBack` the first refusal is thrown.
+ * alone. Without `fallBack` the first refusal is thrown. Throws where the symbol cache that was named cannot be used.
  */
 export async function openSource(
   config: Config,
@@ -57,16 +60,17 @@ export async function openSource(
   load: () => ProfilerAddon = loadAddon,
 ): Promise<OpenedSource> {
   const refused: Refusal[] = [];
+  const cache = symbolCachePlace(config.symbol_cache);
   for (const mode of ['ebpf', 'perf'] as const) {
     try {
-      return { source: openNative(load(), mode, config, scope), refused };
+      return { source: openNative(load(), mode, config, scope, cache), refused, cache };
     } catch (cause) {
       const error = asNativeError(cause, mode);
       if (!fallBack) throw error;
       refused.push({ mode, error });
     }
   }
-  return { source: await openSelf(config, scope), refused };
+  return { source: await openSelf(config, scope), refused, cache };
 }
 
 function asNativeError(cause: unknown, mode: SourceMode): Error {
@@ -90,6 +94,7 @@ function openNative(
   mode: 'ebpf' | 'perf',
   config: Config,
   scope: Scope,
+  cache: SymbolCachePlace,
 ): ProfileSource {
   const shown = envVarNames(config.include_env_vars);
   const options: ProfilerOptions = {
@@ -102,9 +107,13 @@ function openNative(
     disabledRuntimes: disabledRuntimes(config),
     verifierLogLevel: config.bpf_verifier_log_level,
     noKernelVersionCheck: config.no_kernel_version_check,
-    demangle: 'full',
+    demangle: config.demangle,
     bpfObjectDir: bpfObjectDir(),
     maxTableBytes: MAX_TABLE_BYTES,
+    maxSymbolBytes: config.symbol_cache.max_memory_mib * MIB,
+    nameCacheSize: config.frame_cache_size,
+    symbolCacheDirectory: cache.directory,
+    symbolCacheBytes: config.symbol_cache.max_size_mib * MIB,
     ...selection(config),
   };
   const profiler: NativeProfiler = new addon.Profiler(options);
