@@ -36,6 +36,7 @@ export const TEST_PACKAGES = [
   'perl',
   'docker.io',
   'docker-compose',
+  'qemu-system-x86',
 ];
 
 /** Packages of the list that are not installed; a program that is there from elsewhere counts as installed. */

@@ -10,6 +10,20 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
+/*
+ * A user probe runs preemptible: the next task on this CPU may hit it while we unwind. Kernels before 5.12 have no
+ * atomic operation that gives a value. Of two on one CPU the first to add sees 1 unless the other added before it
+ * looked; then both give up, which loses a hit and mixes nothing.
+ */
+static __always_inline bool enter(struct op_scratch *s) {
+  __sync_fetch_and_add(&s->busy, 1);
+  if (*(volatile __u32 *)&s->busy == 1) return true;
+  __sync_fetch_and_add(&s->busy, -1);
+  return false;
+}
+
+static __always_inline void leave(struct op_scratch *s) { __sync_fetch_and_add(&s->busy, -1); }
+
 /* One copy a probe: config.probe tells them apart, without the cookies that 5.10 lacks. */
 SEC("kprobe")
 int probe(struct pt_regs *ctx) {
@@ -23,8 +37,7 @@ int probe(struct pt_regs *ctx) {
     count_up(OP_COUNT_NO_SCRATCH, 1);
     return 0;
   }
-  /* A user probe runs preemptible: the next task on this CPU may hit it while we unwind. */
-  if (__sync_val_compare_and_swap(&s->busy, 0, 1)) {
+  if (!enter(s)) {
     count_up(OP_COUNT_PROBE_NESTED, 1);
     return 0;
   }
@@ -34,6 +47,6 @@ int probe(struct pt_regs *ctx) {
   s->fp = ctx->bp;
   take(s, &who, OP_SAMPLE_PROBE, config.probe, cs);
   emit(ctx, s, (cs & 3) != 3, 0);
-  __sync_val_compare_and_swap(&s->busy, 1, 0);
+  leave(s);
   return 0;
 }

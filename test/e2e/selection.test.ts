@@ -10,70 +10,12 @@ import { packageRoot } from '../../src/internal/package-root.ts';
 import { valueToText } from '../../src/pdata/any-value.ts';
 import { getText } from '../../src/pdata/attributes.ts';
 import { stackNames } from '../../src/pdata/folded.ts';
-import type { Profile, ProfilesBatch } from '../../src/pdata/profiles-batch.ts';
-import { configSchema } from '../../src/receivers/profiling/config.ts';
-import { openSource, type ProfileSource } from '../../src/receivers/profiling/source.ts';
 import { WITHOUT_ROOT } from '../left-out.ts';
+import { withoutTypedTracepoints } from './raw-tracepoint.ts';
+import { assertAddsUp, attributesOf, profilesOf, record, stacksOf, typeOf } from './recording.ts';
 import { WORKLOADS } from './workloads.ts';
 
 const SOURCES = join(packageRoot(), 'test', 'e2e', 'workloads');
-const scope = { name: 'test', version: '1', attributes: [], droppedAttributesCount: 0 };
-
-interface Recorded {
-  readonly batch: ProfilesBatch | undefined;
-  /** Figures after everything was stopped. */
-  readonly stats: Record<string, number>;
-  /** Samples of the batch and of what was left at the stop. */
-  readonly delivered: number;
-}
-
-async function record(
-  options: Record<string, unknown>,
-  during: (source: ProfileSource) => Promise<unknown>,
-): Promise<Recorded> {
-  const config = configSchema.parse({ samples_per_second: 199, ...options });
-  const { source } = await openSource(config, scope, false);
-  let batch: ProfilesBatch | undefined;
-  try {
-    await during(source);
-    batch = await source.collect();
-  } finally {
-    await source.stop();
-  }
-  const rest = await source.collect();
-  return { batch, stats: source.stats(), delivered: (batch?.eventCount ?? 0) + (rest?.eventCount ?? 0) };
-}
-
-/** Profiles of one process, all its programs. */
-function profilesOf(batch: ProfilesBatch | undefined, pid: number | undefined): Profile[] {
-  return (batch?.resources ?? [])
-    .filter((r) => getText(r.resource.attributes, 'process.pid') === String(pid))
-    .flatMap((r) => r.scopes.flatMap((s) => s.profiles));
-}
-
-const typeOf = (batch: ProfilesBatch | undefined, profile: Profile): string =>
-  batch?.dictionary.text(profile.sampleType.type) ?? '';
-
-function attributesOf(batch: ProfilesBatch | undefined, profile: Profile): Record<string, string> {
-  return Object.fromEntries(
-    [...profile.attributes].map((row) => [
-      batch?.dictionary.attributeKey(row) ?? '',
-      batch === undefined ? '' : valueToText(batch.dictionary.attributeValue(row)),
-    ]),
-  );
-}
-
-const stacksOf = (batch: ProfilesBatch | undefined, profiles: readonly Profile[]): string[] =>
-  profiles.flatMap((p) =>
-    batch === undefined ? [] : [...p.samples.stack].map((s) => stackNames(batch.dictionary, s).join(';')),
-  );
-
-/** Every sample taken was delivered, or is in a counter that says why not. */
-function assertAddsUp({ stats, delivered }: Recorded): void {
-  const dropped = Object.entries(stats).filter(([name]) => name.startsWith('drop_'));
-  const sum = dropped.reduce((total, [, count]) => total + count, delivered);
-  assert.equal(sum, stats['samples'], JSON.stringify({ delivered, ...Object.fromEntries(dropped) }));
-}
 
 describe('what the profiler samples', { timeout: 180_000, skip: WITHOUT_ROOT }, () => {
   const dir = mkdtempSync(join(tmpdir(), 'otelcol-profiles-selection-'));
@@ -240,6 +182,21 @@ describe('what the profiler samples', { timeout: 180_000, skip: WITHOUT_ROOT }, 
       assert.ok(names.indexOf('main') < names.indexOf('take_a_nap'), names.join(';'));
     }
     assert.equal(profilesOf(recorded.batch, 0).length, 0);
+    assertAddsUp(recorded);
+  });
+
+  it('follows the switches by a raw tracepoint where there are no typed ones', async () => {
+    let pid: number | undefined;
+    const during = async (): Promise<unknown> => {
+      const child = start(sleeper, ['30', '20']);
+      pid = child.pid;
+      return ended(child);
+    };
+    const recorded = await record({ off_cpu_threshold: 1 }, during, withoutTypedTracepoints);
+    const values = profilesOf(recorded.batch, pid)
+      .filter((p) => typeOf(recorded.batch, p) === 'off_cpu')
+      .flatMap((p) => [...p.samples.values]);
+    assert.equal(values.filter((ns) => ns >= 20_000_000n).length, 30);
     assertAddsUp(recorded);
   });
 

@@ -1,0 +1,385 @@
+// SPDX-License-Identifier: Apache-2.0
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { loadAddon, type ProfilerAddon } from '../../src/native/addon.ts';
+import { runDoctor } from '../../src/native/doctor.ts';
+import { valueToText } from '../../src/pdata/any-value.ts';
+import { getText } from '../../src/pdata/attributes.ts';
+import { stackNames } from '../../src/pdata/folded.ts';
+import type { ProfilesBatch } from '../../src/pdata/profiles-batch.ts';
+import { listAt } from '../../src/pdata/tables.ts';
+import type { ProfileSource } from '../../src/receivers/profiling/source.ts';
+import {
+  type Recorded,
+  assertAddsUp,
+  attributesOf,
+  profilesOf,
+  record,
+  startProfiler,
+  stacksOf,
+  typeOf,
+} from '../e2e/recording.ts';
+import { withoutTypedTracepoints } from '../e2e/raw-tracepoint.ts';
+
+const BIN = '/usr/bin';
+/** An emulated CPU on a busy host is a hundred times slower than the host's. */
+const SETTLE_MS = 150_000;
+/** A stack of 1000 frames costs an emulated CPU 10 ms. */
+const RATE = { samples_per_second: 49 };
+const COMPLETE = 0.97;
+/** Samples of one program that a judgement needs. */
+const ENOUGH = 10;
+
+/** Runs one check and tells how it went: with what it gives, or with what it throws. */
+export type Report = (name: string, check: () => Promise<string> | string) => Promise<void>;
+
+function start(program: string, ...args: string[]): ChildProcess {
+  return spawn(join(BIN, program), args, { stdio: ['ignore', 'ignore', 'inherit'] });
+}
+
+const ended = (child: ChildProcess): Promise<unknown> =>
+  new Promise((resolve) => child.once('close', resolve));
+
+interface Stack {
+  /** Root first. */
+  readonly names: readonly string[];
+  readonly truncated: boolean;
+  readonly events: number;
+}
+
+function stacks(batch: ProfilesBatch | undefined, pid: number | undefined): Stack[] {
+  if (batch === undefined) return [];
+  return profilesOf(batch, pid).flatMap(({ samples }) =>
+    [...samples.stack].map((stack, i) => ({
+      names: stackNames(batch.dictionary, stack),
+      truncated: [...listAt(samples.attributes, i)].some(
+        (row) =>
+          batch.dictionary.attributeKey(row) === 'otelcol.profiles.stack.truncated' &&
+          valueToText(batch.dictionary.attributeValue(row)) === 'true',
+      ),
+      events: (samples.timestampStart[i + 1] ?? 0) - (samples.timestampStart[i] ?? 0),
+    })),
+  );
+}
+
+const eventsOf = (of: readonly Stack[]): number => of.reduce((n, s) => n + s.events, 0);
+
+/** Share of the events whose stack holds what is asked. */
+function share(of: readonly Stack[], holds: (stack: Stack) => boolean): number {
+  return eventsOf(of.filter(holds)) / Math.max(eventsOf(of), 1);
+}
+
+/** What a batch shows: a text for the report, and whether it is as it must be. */
+interface Judgement {
+  readonly seen: string;
+  readonly ok: boolean;
+}
+type Judge = (batch: ProfilesBatch | undefined) => Judgement;
+
+/** Collects until each judge was content once, for tables load beside the sampling. What each of them saw last. */
+async function settle<Name extends string>(
+  source: ProfileSource,
+  judges: Readonly<Record<Name, Judge>>,
+): Promise<Map<string, Judgement>> {
+  const until = performance.now() + SETTLE_MS;
+  const last = new Map<string, Judgement>();
+  do {
+    await delay(1500);
+    const batch = await source.collect();
+    for (const [name, judge] of Object.entries<Judge>(judges))
+      if (last.get(name)?.ok !== true) last.set(name, judge(batch));
+  } while ([...last.values()].some((j) => !j.ok) && performance.now() < until);
+  return last;
+}
+
+const holdsFor = (judgement: Judgement | undefined): string => {
+  assert.ok(judgement?.ok === true, judgement?.seen);
+  return judgement.seen;
+};
+
+/** The user part of a stack of deep.c: what starts it, the calls, what they end in. */
+function isChain(names: readonly string[], depth: number, leaf: readonly string[]): boolean {
+  const first = names.indexOf('descend');
+  const above = names.slice(first + depth, first + depth + leaf.length);
+  return (
+    names[0] === '_start' &&
+    names[first - 1] === 'main' &&
+    names.slice(first, first + depth).every((name) => name === 'descend') &&
+    leaf.every((name, i) => above[i] === name)
+  );
+}
+
+function judgeDeep(child: ChildProcess, depth: number): Judge {
+  return (batch) => {
+    const of = stacks(batch, child.pid);
+    const isWhole = (s: Stack): boolean => isChain(s.names, depth, ['compute']) && !s.truncated;
+    const whole = share(of, isWhole);
+    const other = of.find((s) => !isWhole(s))?.names;
+    const example =
+      other === undefined ? '' : `; ${other.length} frames: ${other.slice(0, 4).join(';')} … ${other.at(-1)}`;
+    const seen = `${eventsOf(of)} samples, ${(whole * 100).toFixed(1)} % whole${example}`;
+    return { seen, ok: eventsOf(of) >= ENOUGH && whole >= COMPLETE };
+  };
+}
+
+function judgeCut(child: ChildProcess): Judge {
+  return (batch) => {
+    const of = stacks(batch, child.pid);
+    const cut = share(of, (s) => s.truncated && s.names.includes('compute') && s.names.length >= 900);
+    const seen = `${eventsOf(of)} samples of ${of[0]?.names.length} frames, ${(cut * 100).toFixed(1)} % marked`;
+    return { seen, ok: eventsOf(of) >= ENOUGH && cut >= COMPLETE };
+  };
+}
+
+/** In the kernel the user's registers come from the task, which kernels differ in. */
+function judgeKernel(child: ChildProcess): Judge {
+  return (batch) => {
+    const of = stacks(batch, child.pid).filter((s) => s.names.some((n) => /read_zero|iov_iter_zero/.test(n)));
+    const whole = share(
+      of,
+      ({ names }) =>
+        isChain(names, 20, ['read_zeroes']) && names.indexOf('read_zeroes') < names.indexOf('vfs_read'),
+    );
+    const seen = `${eventsOf(of)} samples in the kernel, ${(whole * 100).toFixed(1)} % whole; ${of[0]?.names.slice(-8).join(';')}`;
+    return { seen, ok: eventsOf(of) >= ENOUGH && whole >= COMPLETE };
+  };
+}
+
+function judgePython(child: ChildProcess): Judge {
+  const mine = ['<module>', 'ladder', 'rung', 'spin'];
+  const wanted = ['<module>', 'ladder', ...Array<string>(120).fill('rung'), 'spin'].join(';');
+  return (batch) => {
+    const of = stacks(batch, child.pid);
+    const right = share(
+      of,
+      ({ names }) => names[0] === '_start' && names.filter((n) => mine.includes(n)).join(';') === wanted,
+    );
+    const seen = `${eventsOf(of)} samples, ${(right * 100).toFixed(1)} % right`;
+    return { seen, ok: eventsOf(of) >= ENOUGH && right >= 0.9 };
+  };
+}
+
+/** Where the unwind tables of sleeper are known, its naps are complete. */
+function judgeNaps(child: ChildProcess): Judge {
+  return (batch) => ({
+    seen: 'no complete stack of a nap',
+    ok: stacks(batch, child.pid).some((s) => s.names[0] === '_start' && s.names.includes('take_a_nap')),
+  });
+}
+
+/** Runs programs under one profiler, and ends both. */
+async function profiling(
+  options: Record<string, unknown>,
+  programs: readonly (readonly [string, ...string[]])[],
+  during: (source: ProfileSource, children: readonly ChildProcess[]) => Promise<void>,
+): Promise<void> {
+  const source = await startProfiler(options);
+  const children = programs.map(([program, ...args]) => start(program, ...args));
+  try {
+    await during(source, children);
+  } finally {
+    for (const child of children) child.kill('SIGKILL');
+    await source.stop();
+  }
+}
+
+async function checkHost(report: Report): Promise<void> {
+  await report('doctor', async () => {
+    const { ok, text } = await runDoctor();
+    assert.ok(ok, text);
+    const { bpfLoop, taskPtRegs } = loadAddon().probe();
+    return `bpf_loop ${bpfLoop === true ? 'yes' : 'no'}, bpf_task_pt_regs ${taskPtRegs === true ? 'yes' : 'no'}`;
+  });
+  await report('load and attach', async () => {
+    const started = performance.now();
+    const source = await startProfiler({ ...RATE, off_cpu_threshold: 1 });
+    const ms = performance.now() - started;
+    await source.stop();
+    return `${ms.toFixed(0)} ms`;
+  });
+}
+
+async function checkOnCpu(report: Report): Promise<void> {
+  await profiling(
+    RATE,
+    [
+      ['deep', '128'],
+      ['deep', '980'],
+      ['deep', '5000'],
+      ['deep', '20', '/dev/zero'],
+      ['python3', '-I', '-S', '/app/truth.py', 'ladder'],
+    ],
+    async (source, [shallow, deep, deeper, inKernel, python]) => {
+      assert.ok(shallow && deep && deeper && inKernel && python);
+      const judges = {
+        'unwind 128 frames': judgeDeep(shallow, 128),
+        'unwind 980 frames': judgeDeep(deep, 980),
+        'cut stacks say so': judgeCut(deeper),
+        'samples in the kernel': judgeKernel(inKernel),
+        Python: judgePython(python),
+      };
+      const found = await settle(source, judges);
+      for (const name of Object.keys(judges)) await report(name, () => holdsFor(found.get(name)));
+      assert.ok((source.stats()['unwind_error_depth_limit'] ?? 0) > 0, 'cut stacks are not counted');
+    },
+  );
+}
+
+/** Off-CPU times of one sleeper, of 20 naps of 25 ms, while another one keeps the tables loaded. */
+async function checkOffCpu(name: string, report: Report, addon: () => ProfilerAddon): Promise<void> {
+  await report(name, async () => {
+    let pid: number | undefined;
+    let ranMs = 0;
+    const recorded = await record(
+      { ...RATE, off_cpu_threshold: 1 },
+      async (source) => {
+        const other = start('sleeper', '1000000', '20');
+        holdsFor((await settle(source, { naps: judgeNaps(other) })).get('naps'));
+        const started = performance.now();
+        const child = start('sleeper', '20', '25');
+        pid = child.pid;
+        await ended(child);
+        ranMs = performance.now() - started;
+        other.kill('SIGKILL');
+      },
+      addon,
+    );
+    const { batch } = recorded;
+    const naps = profilesOf(batch, pid)
+      .filter((p) => typeOf(batch, p) === 'off_cpu')
+      .flatMap(({ samples }) =>
+        [...samples.stack].flatMap((stack, i) => {
+          const names = batch === undefined ? [] : stackNames(batch.dictionary, stack);
+          const values = samples.values.slice(samples.valueStart[i], samples.valueStart[i + 1]);
+          return names.includes('take_a_nap') ? [{ names, values: [...values] }] : [];
+        }),
+      );
+    const values = naps.flatMap((nap) => nap.values);
+    const totalMs = values.reduce((ms, value) => ms + Number(value) / 1e6, 0);
+    assert.ok(values.length >= 19, `${values.length} of 20 naps`);
+    assert.ok(totalMs >= 19 * 25 && totalMs <= ranMs, `${totalMs} ms of ${ranMs} ms`);
+    for (const { names } of naps) {
+      assert.equal(names.at(-1), '__schedule', names.join(';'));
+      assert.ok(names.indexOf('main') < names.indexOf('take_a_nap'), names.join(';'));
+    }
+    assertAddsUp(recorded);
+    return `${values.length} of 20 naps, ${totalMs.toFixed(0)} ms`;
+  });
+}
+
+/**
+ * The probes, and what each one's stacks hold. A function whose return is probed has a trampoline for a caller, in the
+ * program and, before 5.15, in the kernel, where the stack then ends.
+ */
+const PROBES = [
+  {
+    probe: { mode: 'uprobe', target: join(BIN, 'sleeper'), symbol: 'take_a_nap' },
+    stack: /;main;take_a_nap$/,
+  },
+  { probe: { mode: 'uretprobe', target: join(BIN, 'sleeper'), symbol: 'take_a_nap' }, stack: /;main$/ },
+  {
+    probe: { mode: 'kprobe', symbol: 'hrtimer_nanosleep' },
+    stack: /;take_a_nap;.*;do_syscall_64;.*;hrtimer_nanosleep$/,
+  },
+  {
+    probe: { mode: 'kretprobe', symbol: 'do_nanosleep' },
+    stack: /;take_a_nap;.*;(do_syscall_64;.*;hrtimer_nanosleep|kretprobe_trampoline)$/,
+  },
+] as const;
+
+/** Each probe must see each call of two processes, and the stack it was made on. */
+async function checkProbes(report: Report): Promise<void> {
+  const naps = [3, 4];
+  const pids: (number | undefined)[] = [];
+  let recorded: Recorded | undefined;
+  await report('set probes', async () => {
+    recorded = await record(
+      { probes: PROBES.map(({ probe }) => ({ type: 'kprobe', ...probe })) },
+      async (source) => {
+        const other = start('sleeper', '1000000', '20');
+        holdsFor((await settle(source, { naps: judgeNaps(other) })).get('naps'));
+        other.kill('SIGKILL');
+        for (const count of naps) {
+          const child = start('sleeper', String(count), '50');
+          pids.push(child.pid);
+          await ended(child);
+        }
+      },
+    );
+    assertAddsUp(recorded);
+    return `${recorded.stats['probe_hits']} hits, ${recorded.stats['drop_probe_nested']} nested`;
+  });
+  for (const { probe, stack } of PROBES) {
+    const { mode } = probe;
+    await report(mode, () => {
+      const batch = recorded?.batch;
+      const found = pids.map((pid) =>
+        profilesOf(batch, pid).filter((p) =>
+          attributesOf(batch, p)['otelcol.profiles.probe.name']?.startsWith(`${mode}:`),
+        ),
+      );
+      const counts = found.map((of) => of.reduce((n, p) => n + p.samples.timestamps.length, 0));
+      assert.deepEqual(counts, naps);
+      const names = stacksOf(batch, found.flat());
+      const other = names.find((name) => !stack.test(name));
+      assert.equal(other, undefined);
+      return `${counts.join(' + ')} hits; ${names[0]}`;
+    });
+  }
+}
+
+async function checkFilters(report: Report): Promise<void> {
+  await report('filters', async () => {
+    const kept = start('deep', '3');
+    const other = start('sleeper', '1000000', '1');
+    const options = {
+      ...RATE,
+      filter: { include: [{ comm: 'deep' }], exclude: [{ executable: 'sleeper' }] },
+      filter_min_process_age: '1ms',
+      pid_namespace_translation: true,
+    };
+    const recorded = await record(options, async () => delay(2000));
+    kept.kill('SIGKILL');
+    other.kill('SIGKILL');
+    const pids = recorded.batch?.resources.map((r) => getText(r.resource.attributes, 'process.pid'));
+    assert.deepEqual(pids, [String(kept.pid)]);
+    assert.ok((recorded.stats['drop_filtered_rule'] ?? 0) > 0, JSON.stringify(recorded.stats));
+    assertAddsUp(recorded);
+    return `${recorded.stats['drop_filtered_rule']} left out, ${recorded.delivered} kept`;
+  });
+}
+
+/** Where eBPF is refused, perf events are what is left. */
+async function checkPerfEvents(report: Report): Promise<void> {
+  await report('perf events', async () => {
+    const addon = loadAddon();
+    const source = await startProfiler(RATE, () => ({
+      probe: () => addon.probe(),
+      Profiler: class extends addon.Profiler {
+        constructor(options: ConstructorParameters<ProfilerAddon['Profiler']>[0]) {
+          super({ ...options, mode: 'perf' });
+        }
+      },
+    }));
+    const child = start('deep', '30');
+    try {
+      return holdsFor((await settle(source, { deep: judgeDeep(child, 30) })).get('deep'));
+    } finally {
+      child.kill('SIGKILL');
+      await source.stop();
+    }
+  });
+}
+
+/** What is asked of every kernel. */
+export async function checkKernel(report: Report): Promise<void> {
+  await checkHost(report);
+  await checkOnCpu(report);
+  await checkOffCpu('off-CPU, typed tracepoint', report, loadAddon);
+  await checkOffCpu('off-CPU, raw tracepoint', report, withoutTypedTracepoints);
+  await checkProbes(report);
+  await checkFilters(report);
+  await checkPerfEvents(report);
+}
