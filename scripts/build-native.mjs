@@ -53,7 +53,14 @@ const ADDONS = {
     optimize: '-O2',
     objects: 'obj',
     // libzstd as in the codecs: static and hidden, so that Node's own does not stand in.
-    libraries: ['-Wl,--exclude-libs,libzstd.a', '-lbpf', '-lelf', '-lz', '-llzma', '-l:libzstd.a'],
+    libraries: [
+      '-Wl,--exclude-libs,libzstd.a:liblzma.a',
+      '-lbpf',
+      '-lelf',
+      '-lz',
+      '-l:liblzma.a',
+      '-l:libzstd.a',
+    ],
   },
   codecs: {
     output: 'otelcol_codecs',

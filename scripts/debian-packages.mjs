@@ -31,6 +31,7 @@ export const TEST_PACKAGES = [
   'rustc',
   'golang-go',
   'binutils',
+  'xz-utils',
   'libc6-dev',
   'libc6-dbg',
   'perl',

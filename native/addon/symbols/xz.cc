@@ -1,16 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "xz.h"
 
+#include <lzma.h>
+
 #include <algorithm>
 
-#if __has_include(<lzma.h>)
-#define OTELPROF_HAVE_LZMA
-#include <lzma.h>
-#endif
-
 namespace otelprof {
-
-#ifdef OTELPROF_HAVE_LZMA
 
 std::vector<uint8_t> UnpackXz(std::span<const uint8_t> packed, size_t maxBytes) {
   constexpr uint64_t kMemoryLimit = 80ull << 20;  // xz -9 needs 65 MiB to unpack
@@ -33,11 +28,5 @@ std::vector<uint8_t> UnpackXz(std::span<const uint8_t> packed, size_t maxBytes) 
   lzma_end(&stream);
   return out;
 }
-
-#else
-
-std::vector<uint8_t> UnpackXz(std::span<const uint8_t>, size_t) { return {}; }
-
-#endif
 
 }  // namespace otelprof
