@@ -4,18 +4,13 @@
 // be built does not keep the others from being built.
 //   --only=bpf,addon,codecs  these parts only
 //   --test                   builds and runs native/test/*_test.cc and native/codecs/*_test.cc instead
+//   --test=NAME ARGUMENT…    this one only, with these arguments
 //   --sanitize               builds those tests with AddressSanitizer and UndefinedBehaviorSanitizer
-import { spawn, spawnSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { availableParallelism } from 'node:os';
-import { basename, dirname, join, relative } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { basename, dirname, join } from 'node:path';
+import { build, compileAll, firstCommand, isStale, link, native, run, sourcesIn, step } from './compile.mjs';
 
-const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const native = join(root, 'native');
-const build = join(root, 'build');
 const require = createRequire(import.meta.url);
 const args = new Set(process.argv.slice(2));
 const only = process.argv.find((arg) => arg.startsWith('--only='))?.slice('--only='.length);
@@ -80,92 +75,8 @@ const ADDONS = {
   },
 };
 
-function firstCommand(...names) {
-  return names.find((name) => spawnSync('sh', ['-c', `command -v ${name}`]).status === 0) ?? names.at(-1);
-}
-
 function packageDirectory(name, ...rest) {
   return join(dirname(require.resolve(`${name}/package.json`)), ...rest);
-}
-
-function step(name, run) {
-  const started = performance.now();
-  return Promise.resolve(run()).then((what) => {
-    console.log(
-      `${name.padEnd(10)} ${what.padEnd(44)} ${((performance.now() - started) / 1000).toFixed(2)} s`,
-    );
-  });
-}
-
-function run(command, commandArgs) {
-  return new Promise((resolve, reject) => {
-    const child = spawn(command, commandArgs, { stdio: ['ignore', 'inherit', 'inherit'], cwd: root });
-    child.on('error', reject);
-    child.on('exit', (code) =>
-      code === 0 ? resolve() : reject(new Error(`${command} ${commandArgs.at(-1)}: exit code ${code}`)),
-    );
-  });
-}
-
-/** True if `output` is missing, older than a dependency, or was made by another command line. */
-function isStale(output, source, command) {
-  const stamp = createHash('sha256').update(command.join('\0')).digest('hex');
-  const record = `${output}.cmd`;
-  const stale = () => {
-    if (!existsSync(output) || !existsSync(record) || readFileSync(record, 'utf8') !== stamp) return true;
-    const madeAt = statSync(output).mtimeMs;
-    const dependencies = existsSync(`${output}.d`)
-      ? readFileSync(`${output}.d`, 'utf8')
-          .replace(/\\\n/g, ' ')
-          .split(/\s+/)
-          .filter((word) => word && !word.endsWith(':'))
-      : [source];
-    return dependencies.some((file) => !existsSync(file) || statSync(file).mtimeMs > madeAt);
-  };
-  return stale() ? () => writeFileSync(record, stamp) : undefined;
-}
-
-async function compileAll(sources, directory, compiler, flags) {
-  mkdirSync(directory, { recursive: true });
-  const objects = [];
-  const todo = [];
-  for (const source of sources) {
-    const output = join(directory, `${relative(native, source).replaceAll('/', '_')}.o`);
-    objects.push(output);
-    const command = [compiler, ...flags, '-MMD', '-MF', `${output}.d`, '-c', source, '-o', output];
-    const done = isStale(output, source, command);
-    if (done) todo.push({ command, done });
-  }
-  const total = todo.length;
-  const worker = async () => {
-    for (let job = todo.pop(); job; job = todo.pop()) {
-      await run(job.command[0], job.command.slice(1));
-      job.done();
-    }
-  };
-  await Promise.all(Array.from({ length: Math.max(2, availableParallelism()) }, worker));
-  return { objects, total };
-}
-
-async function link(output, objects, flags) {
-  const command = [cxx, ...objects, ...flags, '-o', output];
-  const newest = Math.max(...objects.map((file) => statSync(file).mtimeMs));
-  const done = isStale(output, objects[0], command);
-  if (!done && statSync(output).mtimeMs >= newest) return 'up to date';
-  await run(cxx, command.slice(1));
-  done?.();
-  return relative(root, output);
-}
-
-function sourcesIn(...directories) {
-  return directories.flatMap((directory) =>
-    existsSync(directory)
-      ? readdirSync(directory)
-          .filter((name) => name.endsWith('.cc'))
-          .sort()
-          .map((name) => join(directory, name))
-      : [],
-  );
 }
 
 function foldersIn(directory) {
@@ -224,7 +135,7 @@ async function buildAddon({ output, sources, optimize, objects, libraries }) {
     return `${compiled.total} of ${compiled.objects.length} files of ${output}`;
   });
   await step('link', () =>
-    link(join(build, `${output}.node`), compiled.objects, [
+    link(cxx, join(build, `${output}.node`), compiled.objects, [
       '-shared',
       '-Wl,--gc-sections',
       '-Wl,-z,relro,-z,now',
@@ -233,6 +144,7 @@ async function buildAddon({ output, sources, optimize, objects, libraries }) {
   );
 }
 
+const chosenTest = process.argv.find((arg) => arg.startsWith('--test='))?.slice('--test='.length);
 const needsNode = (file) => readFileSync(file, 'utf8').includes('#include <napi.h>');
 
 async function buildAndRunTests({ output, sources, tests, optimize, libraries }, sanitize) {
@@ -240,7 +152,9 @@ async function buildAndRunTests({ output, sources, tests, optimize, libraries },
     ? ['-O1', '-fsanitize=address,undefined', '-fno-sanitize-recover=all', '-fno-omit-frame-pointer']
     : [optimize];
   const directory = join(build, sanitize ? 'test-sanitize' : 'test');
-  const testFiles = sourcesIn(tests).filter(isTest);
+  const testFiles = sourcesIn(tests).filter(
+    (file) => isTest(file) && (chosenTest === undefined || basename(file, '.cc') === chosenTest),
+  );
   if (testFiles.length === 0) return;
   const tested = sources().filter((file) => !needsNode(file));
   const include = ['-I', join(native, 'addon'), '-I', join(native, 'test')];
@@ -253,10 +167,13 @@ async function buildAndRunTests({ output, sources, tests, optimize, libraries },
   for (const [i, test] of testFiles.entries()) {
     const binary = join(directory, basename(test, '.cc'));
     await step('link', () =>
-      link(binary, [library.objects[tested.length + i], ...shared], [...flags, ...libraries]),
+      link(cxx, binary, [library.objects[tested.length + i], ...shared], [...flags, ...libraries]),
     );
     await step('run', async () => {
-      await run(binary, []);
+      await run(
+        binary,
+        chosenTest === undefined ? [] : process.argv.slice(2).filter((arg) => !arg.startsWith('--')),
+      );
       return basename(test);
     });
   }
@@ -270,7 +187,7 @@ function buildPart(part) {
 }
 
 mkdirSync(build, { recursive: true });
-const testsOnly = args.has('--test') || args.has('--sanitize');
+const testsOnly = args.has('--test') || args.has('--sanitize') || chosenTest !== undefined;
 for (const part of parts) {
   try {
     if (!testsOnly) await buildPart(part);

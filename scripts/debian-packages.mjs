@@ -32,6 +32,7 @@ export const TEST_PACKAGES = [
   'golang-go',
   'binutils',
   'xz-utils',
+  'libclang-rt-dev',
   'libc6-dev',
   'libc6-dbg',
   'perl',

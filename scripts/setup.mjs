@@ -45,7 +45,12 @@ const NATIVE_PARTS = [
 
 /** Why a native part cannot be built here, with its remedy; undefined where it was built. */
 async function native({ name, title, only, packages, inputs: folders, outputs }) {
-  const scripts = ['scripts/build-native.mjs', 'scripts/debian-packages.mjs', 'package-lock.json'];
+  const scripts = [
+    'scripts/build-native.mjs',
+    'scripts/compile.mjs',
+    'scripts/debian-packages.mjs',
+    'package-lock.json',
+  ];
   const inputs = [...folders, ...scripts];
   if (isFresh(name, `${hashOf(inputs)} ${process.version} ${process.arch}`, outputs)) return undefined;
   try {

@@ -31,6 +31,9 @@ try {
     await step('native unit tests', () => {
       run('node', ['scripts/build-native.mjs', '--test']);
     });
+    await step('native fuzz targets, some seconds', () => {
+      run('node', ['scripts/fuzz-native.mjs']);
+    });
   }
   await step('Go for the peers of the tests', () => {
     const install = "(await import('./test/go.ts')).needGo()";

@@ -47,16 +47,15 @@ bool LateUnwinder::TakeStack(const op_sample& head, Waiting* out) {
   return true;
 }
 
-bool LateUnwinder::Add(const op_sample& head, const uint8_t* frames, const std::shared_ptr<const ProcessInfo>& process,
+bool LateUnwinder::Add(const SampleRecord& record, const std::shared_ptr<const ProcessInfo>& process,
                        Mappings mappings) {
   Waiting waiting;
-  if (!TakeStack(head, &waiting)) return false;
-  const size_t userBytes = head.user_count * sizeof(op_frame);
-  waiting.head = head;
-  waiting.frames.resize(head.user_count);
-  waiting.kernel.resize(head.kernel_count);
-  if (userBytes) std::memcpy(waiting.frames.data(), frames, userBytes);
-  if (head.kernel_count) std::memcpy(waiting.kernel.data(), frames + userBytes, head.kernel_count * sizeof(uint64_t));
+  if (!TakeStack(record.head(), &waiting)) return false;
+  waiting.head = record.head();
+  waiting.frames.resize(waiting.head.user_count);
+  if (!waiting.frames.empty())
+    std::memcpy(waiting.frames.data(), record.slots(), waiting.frames.size() * sizeof(op_frame));
+  for (size_t i = 0; i < waiting.head.kernel_count; i++) waiting.kernel.push_back(record.kernelAddress(i));
   waiting.process = process;
   waiting.mappings = std::move(mappings);
   bytes_ += waiting.stack.size();
@@ -76,12 +75,15 @@ void LateUnwinder::Resolve(uint64_t nowNs, bool all, const Done& done) {
     bytes_ -= size;
     waiting.head.user_count = static_cast<uint32_t>(waiting.frames.size());
     waiting.head.leaf_count = static_cast<uint16_t>(waiting.frames.size());
-    const size_t userBytes = waiting.frames.size() * sizeof(op_frame);
-    record_.resize(userBytes + waiting.kernel.size() * sizeof(uint64_t));
-    std::copy_n(reinterpret_cast<const uint8_t*>(waiting.frames.data()), userBytes, record_.begin());
-    std::copy_n(reinterpret_cast<const uint8_t*>(waiting.kernel.data()), record_.size() - userBytes,
-                record_.begin() + static_cast<ptrdiff_t>(userBytes));
-    done(waiting.head, record_.data(), waiting.process);
+    record_.clear();
+    const auto append = [this](const void* data, size_t bytes) {
+      const auto* from = static_cast<const uint8_t*>(data);
+      record_.insert(record_.end(), from, from + bytes);
+    };
+    append(&waiting.head, sizeof(waiting.head));
+    append(waiting.frames.data(), waiting.frames.size() * sizeof(op_frame));
+    append(waiting.kernel.data(), waiting.kernel.size() * sizeof(uint64_t));
+    if (const auto record = SampleRecord::Decode(record_)) done(*record, waiting.process);
   }
   waiting_ = std::move(still);
 }

@@ -12,6 +12,7 @@
 
 #include "bpf_session.h"
 #include "process_table.h"
+#include "sample_record.h"
 #include "unwind/unwind.h"
 
 namespace otelprof {
@@ -23,19 +24,16 @@ class LateUnwinder {
  public:
   /// `load` asks for a table in user space; it may come at any later time, or never.
   using Load = std::function<void(const std::shared_ptr<ProfiledFile>&)>;
-  /// A whole sample, as the kernel program would have made it: `frames` holds the user's, then the kernel's.
-  using Done = std::function<void(const op_sample& head, const uint8_t* frames,
-                                  const std::shared_ptr<const ProcessInfo>& process)>;
+  /// A whole sample, as the kernel program would have made it.
+  using Done = std::function<void(const SampleRecord& record, const std::shared_ptr<const ProcessInfo>& process)>;
   using Mappings = std::shared_ptr<const std::vector<ProcessMapping>>;
 
   explicit LateUnwinder(Load load) : load_(std::move(load)) {}
 
   /// A copy of a stack, of which the sample follows. Malformed ones are false.
   bool AddStack(const op_sample& head, std::span<const uint8_t> rest);
-  /// Keeps a sample whose copy of the stack came before; false if that did not. `frames` as in Done, `mappings`
-  /// those of the moment.
-  bool Add(const op_sample& head, const uint8_t* frames, const std::shared_ptr<const ProcessInfo>& process,
-           Mappings mappings);
+  /// Keeps a sample whose copy of the stack came before; false if that did not. `mappings` are those of the moment.
+  bool Add(const SampleRecord& record, const std::shared_ptr<const ProcessInfo>& process, Mappings mappings);
   /// Unwinds what has its tables, or has waited for too long, or `all`; each goes to `done`, in their order of
   /// arrival if they waited for the same. Error and flags of the head are set.
   void Resolve(uint64_t nowNs, bool all, const Done& done);

@@ -289,52 +289,43 @@ void Profiler::AddUserFrame(op_frame frame, int pid, uint64_t timeNs,
   stack_.push_back(frame);
 }
 
-void Profiler::AddRuntimeFrame(op_frame frame, const uint8_t* detail, uint64_t timeNs,
+void Profiler::AddRuntimeFrame(op_frame frame, const op_frame_detail& detail, uint64_t timeNs,
                                const std::shared_ptr<const ProcessInfo>& info) {
-  op_frame_detail rest;
-  std::memcpy(&rest, detail, sizeof(rest));
   const auto file = files_->ById(frame.file);
   const auto runtime = file ? file->runtime() : nullptr;
-  const FunctionKey key{frame.addr, rest.cookie, rest.cookie2};
+  const FunctionKey key{frame.addr, detail.cookie, detail.cookie2};
   if (runtime && namer_ && info->functions.Ask(key, timeNs)) namer_->Queue(info, runtime, key);
   // Objects mean nothing without their process.
   frame.file = info->serial;
   op_frame second;
-  static_assert(sizeof(second) == sizeof(rest));
-  std::memcpy(&second, &rest, sizeof(second));
+  static_assert(sizeof(second) == sizeof(detail));
+  std::memcpy(&second, &detail, sizeof(second));
   stack_.push_back(frame);
   stack_.push_back(second);
 }
 
-void Profiler::OnRecord(std::span<const uint8_t> record) {
-  op_sample head;
-  if (record.size() < sizeof(head)) {
+void Profiler::OnRecord(std::span<const uint8_t> bytes) {
+  const auto record = SampleRecord::Decode(bytes);
+  if (!record) {
     droppedMalformed_++;
     return;
   }
-  std::memcpy(&head, record.data(), sizeof(head));
-  const uint64_t userBytes = uint64_t{head.user_count} * sizeof(op_frame);
-  if (head.version != OP_SAMPLE_VERSION ||
-      sizeof(head) + userBytes + uint64_t{head.kernel_count} * sizeof(uint64_t) > record.size()) {
-    droppedMalformed_++;
-    return;
-  }
+  const op_sample& head = record->head();
   if (head.kind == OP_SAMPLE_OFF_CPU_END) return OnOffCpuEnd(head);
   if (head.kind == OP_SAMPLE_STACK) {
-    if (!late_->AddStack(head, record.subspan(sizeof(head)))) stacksMalformed_++;
+    if (!late_->AddStack(head, bytes.subspan(sizeof(head)))) stacksMalformed_++;
     return;
   }
   const int pid = static_cast<int>(head.tgid);
-  head.comm[OP_COMM_LEN - 1] = '\0';
   if (head.flags & (OP_SAMPLE_UNKNOWN_PROCESS | OP_SAMPLE_UNKNOWN_MAPPING)) processes_->NoteUnknown(pid, head.time_ns);
   const auto info = processes_->InfoAt(pid, head.time_ns, head.comm);
   if (!KeepsSample(head, *info)) return;
-  const uint8_t* frames = record.data() + sizeof(head);
-  if (!WaitsForTables(head, frames, info)) Deliver(head, frames, info);
+  if (!WaitsForTables(*record, info)) Deliver(*record, info);
 }
 
-void Profiler::Deliver(const op_sample& head, const uint8_t* frames, const std::shared_ptr<const ProcessInfo>& info) {
-  ReadStack(head, frames, info);
+void Profiler::Deliver(const SampleRecord& record, const std::shared_ptr<const ProcessInfo>& info) {
+  const op_sample& head = record.head();
+  ReadStack(record, info);
 
   SampleWindow::Sample sample{};
   sample.tid = head.tid;
@@ -354,28 +345,22 @@ void Profiler::Deliver(const op_sample& head, const uint8_t* frames, const std::
 }
 
 /// Keeps a sample whose walk the kernel program could not end.
-bool Profiler::WaitsForTables(const op_sample& head, const uint8_t* frames,
-                              const std::shared_ptr<const ProcessInfo>& info) {
-  return head.flags & OP_SAMPLE_RESUME &&
-         late_->Add(head, frames, info, processes_->Mappings(static_cast<int>(head.tgid)));
+bool Profiler::WaitsForTables(const SampleRecord& record, const std::shared_ptr<const ProcessInfo>& info) {
+  return record.head().flags & OP_SAMPLE_RESUME &&
+         late_->Add(record, info, processes_->Mappings(static_cast<int>(record.head().tgid)));
 }
 
 void Profiler::ResolveLate(bool all) {
-  late_->Resolve(BootTimeNs(), all,
-                 [this](const op_sample& head, const uint8_t* frames, const std::shared_ptr<const ProcessInfo>& info) {
-                   Deliver(head, frames, info);
-                 });
+  late_->Resolve(BootTimeNs(), all, [this](const SampleRecord& record, const auto& info) { Deliver(record, info); });
 }
 
 /// How many frames the tracepoint and its program put above the scheduler: the same for every switch.
-size_t Profiler::TracepointFrames(const op_sample& head, const uint8_t* kernel) {
-  if (head.kind != OP_SAMPLE_OFF_CPU) return 0;
+size_t Profiler::TracepointFrames(const SampleRecord& record) {
+  if (record.head().kind != OP_SAMPLE_OFF_CPU) return 0;
   if (!switchSymbols_) return switchFrames_;
-  for (uint32_t i = 0; i < head.kernel_count; i++) {
-    uint64_t address;
-    std::memcpy(&address, kernel + i * sizeof(address), sizeof(address));
+  for (uint32_t i = 0; i < record.head().kernel_count; i++) {
     std::string_view name, module;
-    if (!switchSymbols_->Lookup(address - 1, &name, &module, nullptr) || name != "__schedule") continue;
+    if (!switchSymbols_->Lookup(record.kernelAddress(i) - 1, &name, &module, nullptr) || name != "__schedule") continue;
     switchFrames_ = i;
     switchSymbols_.reset();
     break;
@@ -405,28 +390,29 @@ bool Profiler::KeepsSample(const op_sample& head, const ProcessInfo& process) {
   return false;
 }
 
-void Profiler::ReadStack(const op_sample& head, const uint8_t* frames, const std::shared_ptr<const ProcessInfo>& info) {
+void Profiler::ReadStack(const SampleRecord& record, const std::shared_ptr<const ProcessInfo>& info) {
   stack_.clear();
   stackFiles_.clear();
-  const uint8_t* at = frames + size_t{head.user_count} * sizeof(op_frame);
-  const size_t skipped = TracepointFrames(head, at);
-  for (uint32_t i = 0; i < head.kernel_count; i++, at += sizeof(uint64_t)) {
-    if (i < skipped) continue;
+  const op_sample& head = record.head();
+  for (size_t i = TracepointFrames(record); i < head.kernel_count; i++) {
     op_frame frame{};
-    std::memcpy(&frame.addr, at, sizeof(frame.addr));
+    frame.addr = record.kernelAddress(i);
     if (frame.addr == 0) break;
     frame.kind = OP_FRAME_KERNEL;
     frame.flags = i ? OP_FRAME_RETURN_ADDRESS : 0;
     stack_.push_back(frame);
   }
-  ReadUserFrames(head, frames, &userFrames_);
-  for (const auto& [frame, detail] : userFrames_) {
-    if (frame.kind == OP_FRAME_CUT)
+  ReadUserFrames(head, record.slots(), &userFrames_);
+  for (const auto& [frame, slot] : userFrames_) {
+    if (frame.kind == OP_FRAME_CUT) {
       stack_.push_back(frame);
-    else if (detail)
+    } else if (slot) {
+      op_frame_detail detail;
+      std::memcpy(&detail, slot, sizeof(detail));
       AddRuntimeFrame(frame, detail, head.time_ns, info);
-    else
+    } else {
       AddUserFrame(frame, static_cast<int>(head.tgid), head.time_ns, info);
+    }
   }
   if (head.error && options_.sendErrorFrames) {
     op_frame frame{};

@@ -24,6 +24,7 @@
 #include "process_filter.h"
 #include "process_table.h"
 #include "runtimes/namer.h"
+#include "sample_record.h"
 #include "sample_window.h"
 #include "sideband.h"
 #include "table_worker.h"
@@ -83,16 +84,16 @@ class Profiler {
   void DrainSamples();
   bool IsWanted() const;
   void HandOver(bool stopping);
-  void OnRecord(std::span<const uint8_t> record);
-  size_t TracepointFrames(const op_sample& head, const uint8_t* kernel);
+  void OnRecord(std::span<const uint8_t> bytes);
+  size_t TracepointFrames(const SampleRecord& record);
   void OnOffCpuEnd(const op_sample& head);
-  void Deliver(const op_sample& head, const uint8_t* frames, const std::shared_ptr<const ProcessInfo>& info);
-  bool WaitsForTables(const op_sample& head, const uint8_t* frames, const std::shared_ptr<const ProcessInfo>& info);
+  void Deliver(const SampleRecord& record, const std::shared_ptr<const ProcessInfo>& info);
+  bool WaitsForTables(const SampleRecord& record, const std::shared_ptr<const ProcessInfo>& info);
   void ResolveLate(bool all);
   bool KeepsSample(const op_sample& head, const ProcessInfo& process);
-  void ReadStack(const op_sample& head, const uint8_t* frames, const std::shared_ptr<const ProcessInfo>& info);
+  void ReadStack(const SampleRecord& record, const std::shared_ptr<const ProcessInfo>& info);
   void AddUserFrame(op_frame frame, int pid, uint64_t timeNs, const std::shared_ptr<const ProcessInfo>& info);
-  void AddRuntimeFrame(op_frame frame, const uint8_t* detail, uint64_t timeNs,
+  void AddRuntimeFrame(op_frame frame, const op_frame_detail& detail, uint64_t timeNs,
                        const std::shared_ptr<const ProcessInfo>& info);
   void UseFile(const std::shared_ptr<ProfiledFile>& file, uint64_t timeNs);
   std::unique_ptr<SymbolCache> OpenSymbolCache();

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "late_unwinder.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "test_macros.h"
+#include "user_frames.h"
 
 using namespace otelprof;
 
@@ -26,21 +28,27 @@ struct Host {
   op_sample head{};
   size_t done = 0;
 
+  /// `rest`: the frames and addresses behind the head.
+  bool Add(const op_sample& sample, std::span<const uint8_t> rest = {}) {
+    std::vector<uint8_t> bytes(sizeof(sample) + rest.size());
+    std::memcpy(bytes.data(), &sample, sizeof(sample));
+    std::copy(rest.begin(), rest.end(), bytes.begin() + sizeof(sample));
+    const auto record = SampleRecord::Decode(bytes);
+    return record && late.Add(*record, nullptr, mappings);
+  }
   void LoadTable() {
     const std::vector<op_row> rows = {{kLeaf, OP_RULE(OP_RULE_SP, 2, 0)}, {kOutermost, OP_RULE(OP_RULE_END, 0, 0)}};
     file->SetTable(std::make_shared<UnwindTable>(IndexRows(rows, nullptr)));
     file->tableState = TableState::Loaded;
   }
   void Resolve(uint64_t nowNs, bool all = false) {
-    late.Resolve(nowNs, all, [this](const op_sample& sample, const uint8_t* frames, const auto&) {
-      head = sample;
+    late.Resolve(nowNs, all, [this](const SampleRecord& record, const auto&) {
+      head = record.head();
       done++;
       addresses.clear();
-      for (uint32_t i = 0; i < sample.user_count; i++) {
-        op_frame frame;
-        std::memcpy(&frame, frames + i * sizeof(frame), sizeof(frame));
-        addresses.push_back(frame.addr);
-      }
+      std::vector<UserFrame> frames;
+      ReadUserFrames(head, record.slots(), &frames);
+      for (const auto& [frame, detail] : frames) addresses.push_back(frame.addr);
     });
   }
 };
@@ -74,8 +82,8 @@ std::vector<uint8_t> Stack(size_t leafFrames) {
 void WaitsForTheTableThenEndsTheWalk() {
   Host host;
   CHECK(host.late.AddStack(Sample(5), Stack(1)));
-  CHECK(!host.late.Add(Sample(6), nullptr, nullptr, host.mappings));  // another moment
-  CHECK(host.late.Add(Sample(5), nullptr, nullptr, host.mappings));
+  CHECK(!host.Add(Sample(6)));  // another moment
+  CHECK(host.Add(Sample(5)));
   host.Resolve(10);
   CHECK_EQ(host.done, 0u);
   CHECK_EQ(host.asked, 1u);
@@ -99,12 +107,13 @@ void FramesOfTheKernelProgramComeFirst() {
   op_sample head = Sample(5);
   head.user_count = 1;
   head.kernel_count = 1;
+  head.leaf_count = 1;
   uint8_t rest[sizeof(op_frame) + sizeof(uint64_t)] = {};
   op_frame first{};
   first.addr = 0x77;
   std::memcpy(rest, &first, sizeof(first));
   CHECK(host.late.AddStack(head, Stack(2)));
-  CHECK(host.late.Add(head, rest, nullptr, host.mappings));
+  CHECK(host.Add(head, rest));
   host.Resolve(6);
   CHECK_EQ(host.addresses.size(), 4u);
   if (!host.addresses.empty()) CHECK_EQ(host.addresses[0], 0x77u);
@@ -114,7 +123,7 @@ void FramesOfTheKernelProgramComeFirst() {
 void GivesUpInTheEnd() {
   Host host;
   CHECK(host.late.AddStack(Sample(5), Stack(1)));
-  CHECK(host.late.Add(Sample(5), nullptr, nullptr, host.mappings));
+  CHECK(host.Add(Sample(5)));
   host.Resolve(6);
   CHECK_EQ(host.done, 0u);
   host.Resolve(60'000'000'000);
@@ -125,7 +134,7 @@ void GivesUpInTheEnd() {
   CHECK_EQ(host.addresses.size(), 1u);  // the leaf is never lost
 
   CHECK(host.late.AddStack(Sample(7), Stack(1)));
-  CHECK(host.late.Add(Sample(7), nullptr, nullptr, host.mappings));
+  CHECK(host.Add(Sample(7)));
   host.Resolve(8, true);
   CHECK_EQ(host.done, 2u);
 }
@@ -134,7 +143,7 @@ void FailedTablesAreNotWaitedFor() {
   Host host;
   host.file->tableState = TableState::Failed;
   CHECK(host.late.AddStack(Sample(5), Stack(1)));
-  CHECK(host.late.Add(Sample(5), nullptr, nullptr, host.mappings));
+  CHECK(host.Add(Sample(5)));
   host.Resolve(6);
   CHECK_EQ(host.done, 1u);
   CHECK_EQ(host.asked, 0u);
@@ -155,7 +164,7 @@ void StacksInPartsAreOne() {
   std::memcpy(second.data(), &resume, sizeof(resume));
   CHECK(host.late.AddStack(Sample(5), first));
   CHECK(host.late.AddStack(Sample(5), second));
-  CHECK(host.late.Add(Sample(5), nullptr, nullptr, host.mappings));
+  CHECK(host.Add(Sample(5)));
   host.Resolve(6);
   CHECK_EQ(host.addresses.size(), 5u);
   CHECK(host.head.flags & OP_SAMPLE_COMPLETE);

@@ -20,7 +20,7 @@ using namespace otelprof;
 
 namespace {
 
-const std::string kSource = std::filesystem::path(__FILE__).parent_path().string() + "/dwarf/inlined.cc";
+const std::string kSource = std::filesystem::path(__FILE__).parent_path().string() + "/dwarf/inlined.c";
 std::string folder;
 
 bool Run(const std::string& command) {
@@ -43,7 +43,7 @@ std::vector<uint8_t> FileBytes(const std::string& name) {
 
 /// The recipe of GDB's manual, with the names as there.
 bool BuildMiniDebug() {
-  return Run("g++ -O1 -g -rdynamic " + kSource + " -o whole") &&
+  return Run("gcc -O1 -g -rdynamic " + kSource + " -o whole") &&
          Run("nm -D whole --format=posix --defined-only | awk '{print $1}' | sort > dynsyms") &&
          Run("nm whole --format=posix --defined-only | awk '{if ($2 == \"T\" || $2 == \"t\" || $2 == \"D\") print $1}'"
              " | sort > funcsyms") &&
@@ -66,15 +66,15 @@ void TestNames() {
   size_t compared = 0, wrong = 0, gained = 0;
   std::vector<ResolvedFrame> want, got;
   const auto* text = whole->section(".text");
-  for (uint64_t va = text->addr; va < text->addr + text->size; va += 7) {
+  for (uint64_t va = text->addr; va < text->addr + text->size; va++) {
     if (!expected->Lookup(va, &want)) continue;
     compared++;
     gained += !without->Lookup(va, &got);
     wrong += !actual->Lookup(va, &got) || got.front().name != want.front().name;
   }
   std::printf("gnu_debugdata: %zu addresses, %zu without a name in .dynsym, %zu wrong\n", compared, gained, wrong);
-  CHECK(compared > 1000);
-  CHECK(gained > 100);
+  CHECK(compared > 200);
+  CHECK(gained > 50);
   CHECK_EQ(wrong, 0u);
 }
 
@@ -93,7 +93,7 @@ void TestLimits() {
   CHECK(UnpackXz(good, kLimit) == plain);
   CHECK(UnpackXz(good, plain.size()) == plain);
   CHECK(UnpackXz(good, plain.size() - 1).empty());
-  for (size_t size = 0; size < good.size(); size += 97) CHECK(UnpackXz(std::span(good).first(size), kLimit).empty());
+  for (size_t size = 0; size < good.size(); size += 37) CHECK(UnpackXz(std::span(good).first(size), kLimit).empty());
   auto damaged = good;
   damaged[damaged.size() / 2] ^= 0x10;
   CHECK(UnpackXz(damaged, kLimit).empty());

@@ -299,6 +299,16 @@ void TestHostileCode() {
   PutCode(&kind);
   kind.Put(kFile + 32, uint32_t{3u << 2 | 1u << 5});
   CHECK(Read(kind, kKey, &function) == ReadOutcome::Layout);
+  // Lone surrogates, NUL and what is no character at all: names stay valid UTF-8.
+  FakeMemory text;
+  PutCode(&text);
+  text.Put(kFile + 16, int64_t{4});
+  text.Put(kFile + 76, uint32_t{0xd800});
+  text.Put(kFile + 80, uint32_t{0});
+  text.Put(kFile + 84, uint32_t{0x110000});
+  CHECK(Read(text, kKey, &function) == ReadOutcome::Named);
+  if (function) CHECK_EQ(function->At(0).file, "/\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd");
+  function = nullptr;
   FakeMemory huge;
   PutCode(&huge);
   huge.Put(kLines + 16, INT64_MAX);

@@ -15,6 +15,7 @@ constexpr std::array<std::string_view, DwarfSections::kCount> kNames = {
     ".debug_info",        ".debug_abbrev", ".debug_line",   ".debug_line_str", ".debug_str",
     ".debug_str_offsets", ".debug_addr",   ".debug_ranges", ".debug_rnglists", ".debug_aranges"};
 constexpr uint64_t kMaxUnpackedBytes = 256ull << 20;  // of one file's sections together
+constexpr uint64_t kMaxRatio = 1032;                  // deflate's best; debug sections come to about 10
 constexpr uint64_t kMaxTextBytes = 16 * 1024;
 constexpr uint32_t kCompressZstd = 2;  // ELFCOMPRESS_ZSTD, younger than some <elf.h>
 
@@ -90,10 +91,12 @@ bool DwarfSections::Unpack(Entry* entry) {
   Elf64_Chdr chdr;
   if (raw.size() <= sizeof(chdr)) return errors_->compressed++, false;
   std::memcpy(&chdr, raw.data(), sizeof(chdr));
-  if (entry->size == 0 || entry->size > kMaxUnpackedBytes - std::min<uint64_t>(unpackedBytes_, kMaxUnpackedBytes))
+  const auto packed = raw.subspan(sizeof(chdr));
+  // The size is only what the file says: memory is not taken for what cannot come out of these bytes.
+  if (entry->size == 0 || entry->size / kMaxRatio > packed.size() ||
+      entry->size > kMaxUnpackedBytes - std::min<uint64_t>(unpackedBytes_, kMaxUnpackedBytes))
     return errors_->overLimit++, false;
   std::vector<uint8_t> out(entry->size);
-  const auto packed = raw.subspan(sizeof(chdr));
   const bool whole = chdr.ch_type == ELFCOMPRESS_ZLIB ? UnpackZlib(packed, &out)
                      : chdr.ch_type == kCompressZstd  ? UnpackZstd(packed, &out)
                                                       : false;

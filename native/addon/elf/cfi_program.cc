@@ -12,21 +12,9 @@ constexpr uint64_t kRsp = 7;
 
 constexpr size_t kMaxRememberDepth = 64;
 
-enum class Cfa : uint8_t { Undefined, Register, Plt, RspDeref, RbpDeref, Unsupported };
-enum class Saved : uint8_t { Same, AtCfa, AtRbp, Undefined, Unsupported };
-
-struct RegisterRule {
-  Saved kind = Saved::Same;
-  int64_t offset = 0;
-};
-
-struct State {
-  Cfa cfa = Cfa::Undefined;
-  uint64_t cfaRegister = 0;
-  int64_t cfaOffset = 0;
-  RegisterRule rbp;
-  RegisterRule ra;
-};
+using Cfa = CfiState::Cfa;
+using Saved = RegisterRule::Kind;
+using State = CfiState;
 
 bool FitsWords(int64_t bytes, int64_t lowWords, int64_t highWords) {
   return (bytes & 7) == 0 && bytes / 8 >= lowWords && bytes / 8 <= highWords;
@@ -95,34 +83,32 @@ void DecodeCfaExpression(std::span<const uint8_t> expression, State* state) {
 /// Interprets one instruction stream; `Advance` hands out the row that ends.
 class Interpreter {
  public:
-  Interpreter(const Cie& cie, uint64_t start, uint64_t end, CfiRowSink sink)
-      : cie_(cie), pc_(start), end_(end), sink_(sink) {}
+  Interpreter(const Cie& cie, uint64_t start, uint64_t end, const CfiRowSink* sink)
+      : cie_(cie), pc_(start), end_(end), sink_(sink), state_(cie.initial) {}
 
-  bool Run(std::span<const uint8_t> code, bool emit) {
-    emit_ = emit;
+  bool Run(std::span<const uint8_t> code) {
     ByteReader in(code);
     while (!in.done() && pc_ < end_)
       if (!Step(in)) return false;
     return in.ok();
   }
 
-  void KeepInitial() { initial_ = state_; }
-
+  const State& state() const { return state_; }
   void Flush() { Emit(); }
 
  private:
   void Emit() {
     if (pc_ >= end_ || pc_ > UINT32_MAX) return;
     const uint32_t rule = EncodeRule(state_, cie_.signalFrame);
-    if (rule == OP_RULE_NONE) (*sink_.unsupported)++;
-    auto& rows = *sink_.rows;
+    if (rule == OP_RULE_NONE) (*sink_->unsupported)++;
+    auto& rows = *sink_->rows;
     const uint32_t pc = static_cast<uint32_t>(pc_);
     if (!rows.empty() && rows.back().pc == pc) rows.pop_back();
     if (rows.empty() || rows.back().rule != rule) rows.push_back({pc, rule});
   }
 
   bool Advance(uint64_t units) {
-    if (!emit_) return false;  // a CIE has no addresses
+    if (!sink_) return false;  // a CIE has no addresses
     if (units == 0) return true;
     Emit();
     uint64_t bytes = 0;
@@ -137,8 +123,8 @@ class Interpreter {
   }
 
   void Restore(uint64_t reg) {
-    if (reg == kRbp) state_.rbp = initial_.rbp;
-    if (reg == cie_.returnRegister) state_.ra = initial_.ra;
+    if (reg == kRbp) state_.rbp = cie_.initial.rbp;
+    if (reg == cie_.returnRegister) state_.ra = cie_.initial.ra;
   }
 
   int64_t Scaled(int64_t value) const {
@@ -160,10 +146,8 @@ class Interpreter {
   const Cie& cie_;
   uint64_t pc_;
   uint64_t end_;
-  CfiRowSink sink_;
-  bool emit_ = false;
+  const CfiRowSink* sink_;  // nullptr while a CIE is run
   State state_;
-  State initial_;
   std::vector<State> remembered_;
 };
 
@@ -287,12 +271,17 @@ bool Interpreter::StepExtended(ByteReader& in, uint8_t op) {
 
 }  // namespace
 
+bool RunCieProgram(std::span<const uint8_t> instructions, Cie* cie) {
+  Interpreter interpreter(*cie, 0, UINT64_MAX, nullptr);
+  const bool ok = interpreter.Run(instructions);
+  cie->initial = interpreter.state();
+  return ok;
+}
+
 bool RunCfiProgram(const Cie& cie, std::span<const uint8_t> instructions, uint64_t start, uint64_t end,
                    CfiRowSink sink) {
-  Interpreter interpreter(cie, start, end, sink);
-  if (!interpreter.Run(cie.instructions, false)) return false;
-  interpreter.KeepInitial();
-  const bool ok = interpreter.Run(instructions, true);
+  Interpreter interpreter(cie, start, end, &sink);
+  const bool ok = interpreter.Run(instructions);
   interpreter.Flush();
   return ok;
 }

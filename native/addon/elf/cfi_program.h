@@ -9,6 +9,23 @@
 
 namespace otelprof {
 
+/// Where a register of the caller is.
+struct RegisterRule {
+  enum class Kind : uint8_t { Same, AtCfa, AtRbp, Undefined, Unsupported };
+  Kind kind = Kind::Same;
+  int64_t offset = 0;
+};
+
+/// What the instructions have said so far: the CFA, and the two registers that unwinding needs.
+struct CfiState {
+  enum class Cfa : uint8_t { Undefined, Register, Plt, RspDeref, RbpDeref, Unsupported };
+  Cfa cfa = Cfa::Undefined;
+  uint64_t cfaRegister = 0;
+  int64_t cfaOffset = 0;
+  RegisterRule rbp;
+  RegisterRule ra;
+};
+
 /// A parsed CIE.
 struct Cie {
   bool valid = false;
@@ -18,13 +35,17 @@ struct Cie {
   uint8_t pointerEncoding = 0;
   bool hasAugmentationData = false;
   bool signalFrame = false;
-  std::span<const uint8_t> instructions;
+  /// What its instructions say: run once, for many FDEs may share long ones.
+  CfiState initial;
 };
 
 struct CfiRowSink {
   std::vector<op_row>* rows;
   size_t* unsupported;
 };
+
+/// Runs a CIE's own instructions into its `initial`. False if they are malformed.
+bool RunCieProgram(std::span<const uint8_t> instructions, Cie* cie);
 
 /// Runs the instructions of one FDE for [start, end) and appends its rows (x86_64 DWARF registers).
 /// Rows with the same pc replace one another, equal neighbours merge. False if the program is malformed;

@@ -19,6 +19,8 @@ constexpr size_t kMaxRows = 16u << 20;
 // The largest functions known are eval loops of 200 KB.
 constexpr uint64_t kMaxSplitBytes = 1u << 20;
 constexpr size_t kMaxSplitParts = 16;
+// Real ones have up to some dozen. CIEs may overlap, so that this bounds the work of a hostile file.
+constexpr size_t kMaxCieBytes = 512;
 
 // Pointer encodings (LSB, exception frames).
 constexpr uint8_t kOmit = 0xff;
@@ -172,8 +174,8 @@ Cie SectionParser::ParseCie(uint64_t offset) const {
   } else if (!augmentation.empty()) {
     return cie;
   }
-  cie.valid = in.ok();
-  cie.instructions = in.Take(in.remaining());
+  const auto instructions = in.Take(in.remaining());
+  cie.valid = in.ok() && instructions.size() <= kMaxCieBytes && RunCieProgram(instructions, &cie);
   return cie;
 }
 

@@ -21,6 +21,8 @@ constexpr uint8_t kSpWrite = 2;
 constexpr uint64_t kTrampolineBytes = 64;
 constexpr size_t kFunctabEntry = 8;
 constexpr size_t kMaxRows = 8u << 20;
+// Functions share tables, so that a hostile file could have a long one run for each.
+constexpr size_t kMaxSteps = 64u << 20;
 
 struct GoTable {
   std::span<const uint8_t> bytes;
@@ -109,13 +111,14 @@ uint32_t RuleForDepth(int64_t depth) {
 }
 
 /// One function's table of stack depths: pairs of zig-zag value delta and pc delta, value starting at −1.
-void AppendDepths(const GoTable& table, uint32_t pcsp, uint64_t entry, uint64_t end, std::vector<op_row>* rows) {
+void AppendDepths(const GoTable& table, uint32_t pcsp, uint64_t entry, uint64_t end, size_t* steps,
+                  std::vector<op_row>* rows) {
   const uint64_t at = table.pctab + pcsp;
   if (pcsp == 0 || at >= table.bytes.size()) return Append(rows, entry, OP_RULE_NONE);
   ByteReader in(table.bytes.subspan(at));
   int64_t depth = -1;
   uint64_t pc = entry;
-  while (in.ok() && pc < end) {
+  for (; in.ok() && pc < end && *steps < kMaxSteps; (*steps)++) {
     const uint32_t delta = static_cast<uint32_t>(in.Uleb());
     if (delta == 0 && pc != entry) break;
     depth += static_cast<int32_t>((delta >> 1) ^ (~(delta & 1) + 1));
@@ -135,7 +138,8 @@ std::vector<op_row> CompileGoRows(const ElfFile& image) {
   if (image.machine() != EM_X86_64 || !ReadHeader(image, &table) || !FindTextStart(image, &table)) return rows;
   const uint64_t flagOffset = table.magic == kMagic120 ? 41 : 37;
   uint64_t end = 0;
-  for (uint64_t i = 0; i < table.functions && rows.size() < kMaxRows; i++) {
+  size_t steps = 0;
+  for (uint64_t i = 0; i < table.functions && rows.size() < kMaxRows && steps < kMaxSteps; i++) {
     const uint64_t function = table.functab + table.At<uint32_t>(table.functab + i * kFunctabEntry + 4);
     const uint64_t entry = table.textStart + table.EntryOffset(i);
     end = table.textStart + table.EntryOffset(i + 1);
@@ -150,7 +154,7 @@ std::vector<op_row> CompileGoRows(const ElfFile& image) {
     else if (flags & kSpWrite)
       Append(&rows, entry, OP_RULE_NONE);
     else
-      AppendDepths(table, table.At<uint32_t>(function + 16), entry, end, &rows);
+      AppendDepths(table, table.At<uint32_t>(function + 16), entry, end, &steps, &rows);
   }
   Append(&rows, end, OP_RULE_NONE);
   return rows;

@@ -32,6 +32,9 @@ class TableReader {
   /// dishonest one could point every symbol at the same long name.
   size_t nameBudget() const { return nameBudget_; }
 
+  /// Of what is there, which may be less than the section header says.
+  size_t symbolCount() const { return symbols_.size() / sizeof(Elf64_Sym); }
+
   void appendTo(std::vector<RawSymbol>* out) const {
     size_t nameBytes = 0;
     for (size_t at = 0; at + sizeof(Elf64_Sym) <= symbols_.size(); at += sizeof(Elf64_Sym)) {
@@ -145,7 +148,7 @@ void FileSymbols::Build(const ElfFile& image, const ElfFile* debug) {
     if (s == nullptr) return false;
     TableReader reader(elf, *s);
     size_t before = symbols.size();
-    if (before == 0) symbols.reserve(std::min<uint64_t>(s->size / sizeof(Elf64_Sym) / 2, kMaxSymbols));
+    if (before == 0) symbols.reserve(std::min(reader.symbolCount() / 2, kMaxSymbols));
     reader.appendTo(&symbols);
     nameBytes += reader.nameBudget();
     return symbols.size() > before;

@@ -19,7 +19,8 @@ constexpr uint32_t kMagic120 = 0xfffffff1;
 constexpr uint32_t kPcdataInlineIndex = 2;   // internal/abi: PCDATA_InlTreeIndex
 constexpr uint32_t kFuncdataInlineTree = 3;  // internal/abi: FUNCDATA_InlTree
 constexpr size_t kMaxInlineDepth = 64;
-constexpr size_t kMaxPcValueSteps = 256 * 1024;
+// Of one lookup. A function of a million steps would be larger than any the compiler accepts.
+constexpr size_t kMaxPcValueSteps = 1u << 20;
 constexpr size_t kMaxName = 4096;
 constexpr uint64_t kMaxModuledataScan = 64ull << 20;
 
@@ -93,8 +94,9 @@ struct GoPclntab::Impl {
   }
   bool find(uint64_t pc, Function* f) const;
   bool readFunction(Function* f) const;
-  std::optional<int32_t> pcValue(uint64_t table, uint64_t entry, uint64_t pc) const;
-  void position(const Function& f, uint64_t pc, ResolvedFrame* frame) const;
+  /// `steps` counts over all tables of one lookup.
+  std::optional<int32_t> pcValue(uint64_t table, uint64_t entry, uint64_t pc, size_t* steps) const;
+  void position(const Function& f, uint64_t pc, size_t* steps, ResolvedFrame* frame) const;
   const InlinedCallLayout& inlinedCall() const {
     return magic == kMagic118 ? kInlinedCall118 : kInlinedCall120;
   }
@@ -233,7 +235,7 @@ bool GoPclntab::Impl::readFunction(Function* f) const {
 }
 
 /// Runs a pc-value table: pairs of (zigzag value delta, pc delta), ended by a zero value delta.
-std::optional<int32_t> GoPclntab::Impl::pcValue(uint64_t table, uint64_t entry, uint64_t pc) const {
+std::optional<int32_t> GoPclntab::Impl::pcValue(uint64_t table, uint64_t entry, uint64_t pc, size_t* steps) const {
   if (table == 0) return std::nullopt;
   constexpr uint64_t kWindow = 512;
   uint64_t at = pctab + table;
@@ -257,10 +259,10 @@ std::optional<int32_t> GoPclntab::Impl::pcValue(uint64_t table, uint64_t entry, 
   };
   uint32_t value = UINT32_MAX;  // −1, in arithmetic modulo 2^32 as Go's
   uint64_t current = entry;
-  for (size_t step = 0; step < kMaxPcValueSteps; step++) {
+  for (bool isFirst = true; *steps < kMaxPcValueSteps; isFirst = false, ++*steps) {
     uint32_t delta;
     uint32_t pcDelta;
-    if (!uvarint(&delta) || (delta == 0 && step != 0) || !uvarint(&pcDelta)) return std::nullopt;
+    if (!uvarint(&delta) || (delta == 0 && !isFirst) || !uvarint(&pcDelta)) return std::nullopt;
     value += (delta & 1) != 0 ? ~(delta >> 1) : delta >> 1;
     current += uint64_t{pcDelta} * quantum;
     if (pc < current) return static_cast<int32_t>(value);
@@ -268,10 +270,10 @@ std::optional<int32_t> GoPclntab::Impl::pcValue(uint64_t table, uint64_t entry, 
   return std::nullopt;
 }
 
-void GoPclntab::Impl::position(const Function& f, uint64_t pc, ResolvedFrame* frame) const {
-  auto line = pcValue(f.pcln, f.entry, pc);
+void GoPclntab::Impl::position(const Function& f, uint64_t pc, size_t* steps, ResolvedFrame* frame) const {
+  auto line = pcValue(f.pcln, f.entry, pc, steps);
   if (line && *line > 0) frame->line = static_cast<uint32_t>(*line);
-  auto file = pcValue(f.pcfile, f.entry, pc);
+  auto file = pcValue(f.pcfile, f.entry, pc, steps);
   if (!file || *file < 0) return;
   auto number = static_cast<uint64_t>(*file);
   if (magic == kMagic12) {
@@ -323,10 +325,11 @@ bool GoPclntab::lookup(uint64_t pc, std::vector<ResolvedFrame>* out) const {
   Impl::Function f;
   if (!impl_->find(pc, &f) || !impl_->readFunction(&f)) return false;
   uint64_t at = pc;
+  size_t steps = 0;
   if (impl_->gofunc != 0 && f.npcdata > kPcdataInlineIndex && f.npcdata < 64) {
     auto indexTable = impl_->u32(f.tailAt + 4 * kPcdataInlineIndex);
     for (size_t depth = 0; indexTable && depth < kMaxInlineDepth; depth++) {
-      auto i = impl_->pcValue(*indexTable, f.entry, at);
+      auto i = impl_->pcValue(*indexTable, f.entry, at, &steps);
       if (!i || *i < 0) break;
       auto call = impl_->inlineTree(f, *i);
       if (call.empty()) break;
@@ -334,7 +337,7 @@ bool GoPclntab::lookup(uint64_t pc, std::vector<ResolvedFrame>* out) const {
       const InlinedCallLayout& layout = impl_->inlinedCall();
       frame.name = impl_->cstring(impl_->names + readAs<uint32_t>(call.data() + layout.name));
       if (layout.startLine != 0) frame.startLine = readAs<uint32_t>(call.data() + layout.startLine);
-      impl_->position(f, at, &frame);
+      impl_->position(f, at, &steps, &frame);
       if (frame.name.empty()) break;
       out->push_back(std::move(frame));
       uint64_t parent = f.entry + readAs<uint32_t>(call.data() + layout.parentPc);
@@ -345,7 +348,7 @@ bool GoPclntab::lookup(uint64_t pc, std::vector<ResolvedFrame>* out) const {
   ResolvedFrame frame;
   frame.name = impl_->cstring(impl_->names + f.nameOff);
   frame.startLine = f.startLine;
-  impl_->position(f, at, &frame);
+  impl_->position(f, at, &steps, &frame);
   if (frame.name.empty()) {
     out->clear();
     return false;

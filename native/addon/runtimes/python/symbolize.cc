@@ -22,7 +22,10 @@ constexpr uint64_t kSizeOffset = 16;
 constexpr uint64_t kBytesData = 32;
 constexpr uint64_t kStateOffset = 32;
 
+/// As ValidUtf8: a str may hold lone surrogates, and memory that is no str anything.
 void AppendUtf8(uint32_t c, std::string* out) {
+  constexpr uint32_t kReplacement = 0xfffd, kLastCodePoint = 0x10ffff;
+  if (c == 0 || c > kLastCodePoint || (c >= 0xd800 && c < 0xe000)) c = kReplacement;
   if (c < 0x80) {
     *out += static_cast<char>(c);
   } else if (c < 0x800) {
