@@ -32,6 +32,7 @@ bool MentionsName(const ElfFile& image, std::string_view name) {
   const auto* section = image.section(".dynstr");
   if (!section) return false;
   const auto names = image.data(*section);
+  if (names.empty()) return false;
   const std::string wanted = std::string(1, '\0') + std::string(name) + std::string(1, '\0');
   return memmem(names.data(), names.size(), wanted.data(), wanted.size()) != nullptr;
 }
