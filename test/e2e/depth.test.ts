@@ -66,7 +66,11 @@ describe('deep stacks', { timeout: 120_000, skip: WITHOUT_ROOT }, () => {
       await delay(2500);
       const batch = await source.collect();
       assert.ok(batch !== undefined);
-      for (const { of, pid } of started) seen.set(of, seenOf(batch, new Set([pid])));
+      for (const { of, pid } of started)
+        seen.set(
+          of,
+          seenOf(batch, (other) => other === pid),
+        );
       stats = source.stats();
     } finally {
       await source.stop();

@@ -100,7 +100,9 @@ describe('profiling CPython', { timeout: 300_000, skip: WITHOUT_ROOT }, () => {
       await delay(milliseconds);
       const batch = await source.collect();
       assert.ok(batch !== undefined);
-      return new Map(started.map(({ part, child }) => [part, seenOf(batch, new Set([child.pid ?? -1]))]));
+      return new Map(
+        started.map(({ part, child }) => [part, seenOf(batch, (pid) => pid === (child.pid ?? -1))]),
+      );
     } finally {
       for (const { child } of started) {
         child.kill('SIGKILL');
@@ -159,7 +161,7 @@ describe('profiling CPython', { timeout: 300_000, skip: WITHOUT_ROOT }, () => {
       }
       const batch = await source.collect();
       assert.ok(batch !== undefined);
-      const frames = seenOf(batch, pids).flatMap((s) => s.frames.filter(isPython));
+      const frames = seenOf(batch, (pid) => pids.has(pid)).flatMap((s) => s.frames.filter(isPython));
       const named = frames.filter((f) => f.name !== '').length;
       assert.ok(frames.length > 200, `${frames.length} frames`);
       assert.ok(named / frames.length >= 0.95, `${named} of ${frames.length} frames named`);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { execFileSync } from 'node:child_process';
 import { basename } from 'node:path';
-import type { Frame, Seen } from './seen.ts';
+import type { Frame, Seen } from '../e2e/seen.ts';
 
 /** How lines and inlined functions compare with those of llvm-symbolizer. */
 export interface LineScore {

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { configSchema } from '../../src/receivers/profiling/config.ts';
 import { openSource } from '../../src/receivers/profiling/source.ts';
 import type { RunningPrograms, TruthProgram } from './programs.ts';
-import { seenOf, type Seen } from './seen.ts';
+import { seenOf, type Seen } from '../e2e/seen.ts';
 
 const scope = { name: 'truth', version: '1', attributes: [], droppedAttributesCount: 0 };
 

@@ -3,7 +3,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Frame, Seen } from './seen.ts';
+import type { Frame, Seen } from '../e2e/seen.ts';
 
 /** `perf` as a peer: what it says of the same programs, with its copies of 16 KiB of stack unwound by DWARF. */
 export function hasPerf(): boolean {
@@ -62,7 +62,7 @@ export function recordWithPerf(pids: readonly number[], seconds: number, hz: num
       const frames = lines.flatMap((line) => frameOf(line) ?? []).reverse();
       if (pid === '') return [];
       const timeNs = BigInt(seconds_) * 1_000_000_000n + BigInt(ns);
-      return [{ frames, timeNs, thread, pid: Number(pid), truncated: false, executable: '' }];
+      return [{ frames, timeNs, thread, pid: Number(pid), attributes: new Map(), executable: '' }];
     });
   } finally {
     rmSync(dir, { recursive: true, force: true });

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { closeSync, openSync, readSync } from 'node:fs';
+import { TRUNCATED_ATTRIBUTE } from '../../src/receivers/profiling/assembler.ts';
 import type { TruthProgram } from './programs.ts';
-import type { Frame, Seen } from './seen.ts';
+import type { Frame, Seen } from '../e2e/seen.ts';
 
 const PHASE_NS = 500_000_000n;
 /** A program reads the clock a little before it acts on it, and may be off its CPU in between. */
@@ -92,7 +93,7 @@ export function score(program: TruthProgram, seen: readonly Seen[]): Score {
     // Its memory is being taken away: nobody can read the stack any more.
     if (event.frames.some((frame) => frame.type === 'kernel' && frame.name === 'exit_mmap')) continue;
     result.events++;
-    if (event.truncated) result.truncated++;
+    if (event.attributes.has(TRUNCATED_ATTRIBUTE)) result.truncated++;
     const complete = isRoot(user[0], program, event.executable);
     if (complete) result.complete++;
     for (const frame of user) {
