@@ -1,162 +1,123 @@
 // SPDX-License-Identifier: Apache-2.0
-// Symbols of large binaries: time to index and to look up. What the running collector costs: start, CPU, BPF time
-// and memory, at several rates on a busy and on an idle host. Needs root and a built program. Usage: npm run bench:native [-- seconds]
-import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
-import { get } from 'node:http';
-import { cpus, release, tmpdir } from 'node:os';
+// What the running collector costs: start, CPU, BPF time and memory, at several rates on a busy and on an
+// idle host, beside perf; its symbol tables beside llvm-symbolizer; a host of many processes. Needs root and a built
+// program. Usage: npm run bench:native [-- seconds [minutes of the crowd]]
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { packageRoot } from '../../src/internal/package-root.ts';
-import { startWorkloads, WORKLOADS } from '../e2e/workloads.ts';
+import { CollectorProcess, cpuMsOf, statusMib } from './collector-process.ts';
+import { benchCrowd } from './crowd.ts';
+import { type Goal, machine, print, table, verdict } from './report.ts';
 import { benchSymbols } from './symbols.ts';
 
-const SECONDS = Number(process.argv[2] ?? 20);
+const [SECONDS = 20, MINUTES = 1] = process.argv.slice(2).map(Number);
 const BPF_STATS = '/proc/sys/kernel/bpf_stats_enabled';
-const TICK_MS = 10;
+const SETTLE_MS = 5000;
+const BUSY = 2;
 
-interface Reading {
-  readonly cpuMs: number;
-  readonly bpfNs: number;
-  readonly bpfRuns: number;
-  readonly mapBytes: number;
-  readonly samples: number;
+const atMost = (floor: number, aim: number): Goal => ({ floor, aim, atMost: true });
+const BPF_PERCENT = atMost(0.3 * BUSY, 0.15 * BUSY);
+const FRAME_US = atMost(1.2, 0.7);
+const MAP_MIB = atMost(48, 16);
+
+interface Case {
+  readonly label: string;
+  readonly hz: number;
+  readonly process: Goal;
+  readonly bpf?: Goal;
 }
 
-function text(url: string): Promise<string> {
-  return new Promise((resolve, reject) => {
-    get(url, (response) => {
-      let body = '';
-      response.setEncoding('utf8').on('data', (chunk: string) => {
-        body += chunk;
-      });
-      response.on('end', () => resolve(body));
-    }).on('error', reject);
-  });
-}
+const told = (value: number, digits: number, goal?: Goal): string =>
+  `${value.toFixed(digits)}${goal === undefined ? '' : ` (${verdict(value, goal)})`}`;
 
-async function until<T>(limitMs: number, attempt: () => Promise<T | undefined>): Promise<T> {
-  const end = performance.now() + limitMs;
-  while (performance.now() < end) {
-    const got = await attempt().catch(() => undefined);
-    if (got !== undefined) return got;
-    await delay(10);
-  }
-  throw new Error(`nothing after ${limitMs} ms`);
-}
-
-function cpuMsOf(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
-  return (Number(fields[11]) + Number(fields[12])) * TICK_MS;
-}
-
-function statusKb(pid: number, field: string): number {
-  return Number(
-    new RegExp(`^${field}:\\s*(\\d+)`, 'm').exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0,
-  );
-}
-
-async function read(pid: number, metricsUrl: string): Promise<Reading> {
-  const page = await text(metricsUrl);
-  const native = (name: string): number =>
-    Number(
-      new RegExp(`^otelcol_receiver_profiling_native_\\w+\\{[^}]*name="${name}"[^}]*\\} (\\S+)`, 'm').exec(
-        page,
-      )?.[1] ?? 0,
-    );
-  const samples = Number(
-    /^otelcol_receiver_profiling_samples\{[^}]*outcome="delivered"[^}]*\} (\S+)/m.exec(page)?.[1] ?? 0,
-  );
-  return {
-    cpuMs: cpuMsOf(pid),
-    bpfNs: native('bpf_run_time_ns'),
-    bpfRuns: native('bpf_runs'),
-    mapBytes: native('map_bytes'),
-    samples,
-  };
-}
-
-function configText(hz: number): string {
-  return `
-receivers:
-  profiling: { samples_per_second: ${hz}, monitor_interval: 1s }
-processors:
-  relabel:
-    rules: [{ source_labels: [process.executable.name], target_label: service.name }]
-exporters:
-  viewer: { endpoint: "localhost:14041" }
-service:
-  telemetry: { metrics: { readers: [{ pull: { exporter: { prometheus: { host: localhost, port: 18888 } } } }] } }
-  pipelines: { profiles: { receivers: [profiling], processors: [relabel], exporters: [viewer] } }
-`;
-}
-
-async function measure(label: string, hz: number): Promise<void> {
-  const file = join(mkdtempSync(join(tmpdir(), 'otelcol-profiles-bench-')), 'config.yaml');
-  writeFileSync(file, configText(hz));
-  const started = performance.now();
-  const child = spawn(join(packageRoot(), 'bin', 'otelcol-profiles'), ['--config', file], {
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
-  const pid = child.pid ?? 0;
-  let ready: number | undefined;
-  let attached: number | undefined;
-  let log = '';
-  child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
-    log += chunk;
-    if (log.includes('profiling every process')) attached ??= performance.now() - started;
-    if (log.includes('Everything is ready')) ready ??= performance.now() - started;
-  });
+async function measure(of: Case): Promise<readonly string[]> {
+  const collector = new CollectorProcess(of.hz);
   try {
-    const data = await until(20_000, async () => {
-      const services: unknown = JSON.parse(await text('http://localhost:14041/api/services'));
-      return JSON.stringify(services).includes('"') && JSON.stringify(services).length > 60
-        ? performance.now() - started
-        : undefined;
-    });
-    await delay(5000);
-    const url = 'http://localhost:18888/metrics';
-    const before = await read(pid, url);
-    const from = performance.now();
+    const data = await collector.firstDataMs();
+    await delay(SETTLE_MS);
+    const before = await collector.read();
     await delay(SECONDS * 1000);
-    const after = await read(pid, url);
-    const elapsedMs = performance.now() - from;
-    const percent = (ms: number): string => `${((ms / elapsedMs) * 100).toFixed(2)} %`;
-    const runs = after.bpfRuns - before.bpfRuns;
-    process.stdout.write(
-      `${[
-        label.padEnd(16),
-        `attached ${(attached ?? Number.NaN).toFixed(0)} ms, ready ${(ready ?? Number.NaN).toFixed(0)} ms, data ${data.toFixed(0)} ms`,
-        `process ${percent(after.cpuMs - before.cpuMs)} of a core`,
-        `BPF ${percent((after.bpfNs - before.bpfNs) / 1e6)} (${((after.bpfNs - before.bpfNs) / 1e3 / Math.max(1, runs)).toFixed(1)} µs a run)`,
-        `RSS ${(statusKb(pid, 'VmRSS') / 1024).toFixed(0)} MiB, peak ${(statusKb(pid, 'VmHWM') / 1024).toFixed(0)}`,
-        `maps ${(after.mapBytes / 2 ** 20).toFixed(0)} MiB`,
-        `${((after.samples - before.samples) / (elapsedMs / 1000)).toFixed(0)} samples/s`,
-      ].join(' · ')}\n`,
-    );
-  } catch (error) {
-    process.stdout.write(`${label}: ${String(error)}\n${log}\n`);
+    const after = await collector.read();
+    const elapsedMs = after.atMs - before.atMs;
+    const grown = (name: string): number => after.native(name) - before.native(name);
+    const bpfMs = grown('bpf_run_time_ns') / 1e6;
+    const frames = grown('user_frames');
+    return [
+      of.label,
+      `${collector.attachedMs.toFixed(0)} · ${data.toFixed(0)}`,
+      told(((after.cpuMs - before.cpuMs) / elapsedMs) * 100, 2, of.process),
+      told((bpfMs / elapsedMs) * 100, 2, of.bpf),
+      told((bpfMs * 1e3) / Math.max(1, grown('bpf_runs')), 1),
+      of.bpf === undefined ? '' : told((bpfMs * 1e3) / Math.max(1, frames), 2, FRAME_US),
+      `${statusMib(collector.pid, 'VmRSS').toFixed(0)} · ${statusMib(collector.pid, 'VmHWM').toFixed(0)}`,
+      told(after.native('map_bytes') / 2 ** 20, 1, MAP_MIB),
+      ((after.delivered - before.delivered) / (elapsedMs / 1000)).toFixed(0),
+    ];
   } finally {
-    child.kill('SIGTERM');
-    await new Promise((resolve) => child.once('exit', resolve));
+    await collector.stop();
   }
+}
+
+/** The peer that every host can have: CPU time of perf alone, without what reads its file later. */
+async function measurePerf(options: readonly string[]): Promise<readonly string[]> {
+  const dir = mkdtempSync(join(tmpdir(), 'otelcol-profiles-perf-'));
+  const args = ['record', '-q', '-a', '-F', '97', '-e', 'cpu-clock', ...options, '-o', join(dir, 'data')];
+  const child = spawn('perf', args, { stdio: 'ignore' });
+  try {
+    await delay(2000);
+    const from = performance.now();
+    const before = cpuMsOf(child.pid ?? 0);
+    await delay(SECONDS * 1000);
+    const percent = ((cpuMsOf(child.pid ?? 0) - before) / (performance.now() - from)) * 100;
+    const rss = statusMib(child.pid ?? 0, 'VmRSS').toFixed(0);
+    return [`perf ${options.join(' ')}, 97 Hz`, '', percent.toFixed(2), '', '', '', rss, '', ''];
+  } finally {
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    child.kill('SIGINT');
+    await ended;
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+function startBusy(dir: string): ChildProcess[] {
+  const program = join(dir, 'deep');
+  const source = join(packageRoot(), 'test', 'bench', 'programs', 'deep.c');
+  execFileSync('gcc', ['-O2', '-fomit-frame-pointer', '-o', program, source]);
+  return Array.from({ length: BUSY }, () => spawn(program, { stdio: 'ignore' }));
+}
+
+async function measureAll(): Promise<void> {
+  const rows = [await measure({ label: 'idle, 97 Hz', hz: 97, process: atMost(0.5, 0.1) })];
+  const dir = mkdtempSync(join(tmpdir(), 'otelcol-profiles-busy-'));
+  const busy = startBusy(dir);
+  try {
+    rows.push(
+      await measure({ label: `${BUSY} busy, 97 Hz`, hz: 97, process: atMost(1, 0.4), bpf: BPF_PERCENT }),
+    );
+    rows.push(await measure({ label: `${BUSY} busy, 999 Hz`, hz: 999, process: atMost(3.5, 2) }));
+    if (spawnSync('perf', ['--version']).status === 0) {
+      rows.push(await measurePerf(['-g']));
+      rows.push(await measurePerf(['--call-graph', 'dwarf']));
+    }
+  } finally {
+    for (const child of busy) child.kill('SIGKILL');
+    rmSync(dir, { recursive: true, force: true });
+  }
+  const head = ['', 'attached · data, ms', 'process, % of a core', 'BPF, % of a core', 'µs a sample'];
+  print(table([...head, 'µs a frame', 'RSS · peak, MiB', 'maps, MiB', 'samples/s'], rows));
 }
 
 if (existsSync(BPF_STATS)) writeFileSync(BPF_STATS, '1');
 try {
-  process.stdout.write(
-    `kernel ${release()}, ${cpus().length} CPUs (${cpus()[0]?.model ?? ''}), Node ${process.version}, ${SECONDS} s each\n`,
-  );
-  await benchSymbols((line) => process.stdout.write(`${line}\n`));
-  await measure('idle, 97 Hz', 97);
-  const c = WORKLOADS.filter((w) => w.name === 'c');
-  const busy = await startWorkloads([...c, ...c]);
-  await measure('2 busy, 97 Hz', 97);
-  await measure('2 busy, 999 Hz', 999);
-  busy.stop();
-  const mixed = await startWorkloads();
-  await measure('6 programs, 97 Hz', 97);
-  mixed.stop();
+  print(`${machine()}, ${SECONDS} s a row\n`);
+  await measureAll();
+  print('');
+  await benchSymbols(print);
+  print('');
+  await benchCrowd(MINUTES, print);
 } finally {
   if (existsSync(BPF_STATS)) writeFileSync(BPF_STATS, '0');
 }
