@@ -96,7 +96,8 @@ class BlockBuilder {
 
   std::vector<uint32_t> sampleProcess_, timeStart_{0};
   std::vector<uint8_t> sampleKind_, sampleFlags_;
-  std::vector<uint32_t> sampleProbe_;
+  std::vector<uint32_t> sampleProbe_, sampleLabels_, labelsStart_{0};
+  std::vector<int32_t> labelKey_, labelValue_;
   std::vector<int32_t> sampleStack_, sampleTid_, sampleCpu_, sampleComm_;
   std::vector<uint64_t> timeNs_;
   std::vector<int64_t> timeValue_;
@@ -332,6 +333,13 @@ void BlockBuilder::AddSamples(uint64_t bootOffsetNs) {
   const bool hasValues = std::any_of(samples.begin(), samples.end(), [](const SampleWindow::Sample& sample) {
     return sample.kind == OP_SAMPLE_OFF_CPU;
   });
+  for (const LabelSet& labels : window_.labelSets()) {
+    for (const auto& [key, value] : labels) {
+      labelKey_.push_back(Text(key));
+      labelValue_.push_back(Text(value));
+    }
+    labelsStart_.push_back(static_cast<uint32_t>(labelKey_.size()));
+  }
   size_t next = 0;
   for (uint32_t i = 0; i < samples.size(); i++) {
     const auto& sample = samples[i];
@@ -343,6 +351,7 @@ void BlockBuilder::AddSamples(uint64_t bootOffsetNs) {
     sampleComm_.push_back(Text(sample.comm));
     sampleFlags_.push_back(sample.flags);
     sampleProbe_.push_back(sample.probe);
+    sampleLabels_.push_back(sample.labels);
     for (; next < events.size() && events[next].sample == i; next++) {
       timeNs_.push_back(events[next].timeNs + bootOffsetNs);
       if (hasValues) timeValue_.push_back(static_cast<int64_t>(events[next].value));
@@ -395,6 +404,10 @@ std::vector<uint8_t> BlockBuilder::Finish(uint64_t endUnixNs) {
   block.Add(S::TimeNs, timeNs_);
   block.Add(S::TimeValue, timeValue_);
   block.Add(S::SampleProbe, sampleProbe_);
+  block.Add(S::SampleLabels, sampleLabels_);
+  block.Add(S::LabelsStart, labelsStart_);
+  block.Add(S::LabelKey, labelKey_);
+  block.Add(S::LabelValue, labelValue_);
   return block.Finish(window_.startUnixNs(), endUnixNs);
 }
 

@@ -53,6 +53,10 @@ enum class BlockSection : uint32_t {
   TimeNs = 68,
   TimeValue = 69,
   SampleProbe = 70,
+  SampleLabels = 71,
+  LabelsStart = 72,
+  LabelKey = 73,
+  LabelValue = 74,
 };
 
 /// Puts columns behind one another. The columns must stay as they are until Finish.

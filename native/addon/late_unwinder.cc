@@ -56,6 +56,9 @@ bool LateUnwinder::Add(const SampleRecord& record, const std::shared_ptr<const P
   if (!waiting.frames.empty())
     std::memcpy(waiting.frames.data(), record.slots(), waiting.frames.size() * sizeof(op_frame));
   for (size_t i = 0; i < waiting.head.kernel_count; i++) waiting.kernel.push_back(record.kernelAddress(i));
+  waiting.labels.resize(waiting.head.label_count);
+  if (!waiting.labels.empty())
+    std::memcpy(waiting.labels.data(), record.labels(), waiting.labels.size() * sizeof(op_label));
   waiting.process = process;
   waiting.mappings = std::move(mappings);
   bytes_ += waiting.stack.size();
@@ -83,6 +86,7 @@ void LateUnwinder::Resolve(uint64_t nowNs, bool all, const Done& done) {
     append(&waiting.head, sizeof(waiting.head));
     append(waiting.frames.data(), waiting.frames.size() * sizeof(op_frame));
     append(waiting.kernel.data(), waiting.kernel.size() * sizeof(uint64_t));
+    append(waiting.labels.data(), waiting.labels.size() * sizeof(op_label));
     if (const auto record = SampleRecord::Decode(record_)) done(*record, waiting.process);
   }
   waiting_ = std::move(still);

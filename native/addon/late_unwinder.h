@@ -49,6 +49,7 @@ class LateUnwinder {
     op_sample head{};
     std::vector<op_frame> frames;  // found by the kernel program, leaf first
     std::vector<uint64_t> kernel;
+    std::vector<op_label> labels;
     op_resume resume{};
     std::vector<uint8_t> stack;
     std::shared_ptr<const ProcessInfo> process;

@@ -24,6 +24,7 @@ class OffCpuThreads {
     SampleWindow::Sample sample{};
     std::shared_ptr<const ProcessInfo> process;
     std::vector<op_frame> stack;
+    LabelSet labels;
     /// What the frames name, kept from being forgotten meanwhile.
     std::vector<std::shared_ptr<ProfiledFile>> files;
     uint64_t sinceNs = 0;

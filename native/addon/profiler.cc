@@ -327,6 +327,7 @@ void Profiler::Deliver(const SampleRecord& record, const std::shared_ptr<const P
   const op_sample& head = record.head();
   ReadStack(record, info);
 
+  const LabelSet labels = ReadLabels(head, record.labels());
   SampleWindow::Sample sample{};
   sample.tid = head.tid;
   sample.cpu = head.cpu;
@@ -337,10 +338,11 @@ void Profiler::Deliver(const SampleRecord& record, const std::shared_ptr<const P
   // What follows the terminator is whatever the task had there before.
   std::memcpy(sample.comm, head.comm, strnlen(head.comm, OP_COMM_LEN - 1));
   if (head.kind == OP_SAMPLE_OFF_CPU) {
-    offCpu_.Left({head.tid, head.value}, {sample, info, stack_, stackFiles_, head.time_ns});
+    offCpu_.Left({head.tid, head.value}, {sample, info, stack_, labels, stackFiles_, head.time_ns});
     return;
   }
   sample.process = window_->ProcessIndex(info);
+  SetLabels(labels, &sample);
   if (!window_->Add(sample, stack_, head.time_ns, 0)) droppedWindowFull_++;
 }
 
@@ -352,6 +354,11 @@ bool Profiler::WaitsForTables(const SampleRecord& record, const std::shared_ptr<
 
 void Profiler::ResolveLate(bool all) {
   late_->Resolve(BootTimeNs(), all, [this](const SampleRecord& record, const auto& info) { Deliver(record, info); });
+}
+
+void Profiler::SetLabels(const LabelSet& labels, SampleWindow::Sample* sample) {
+  sample->labels = window_->LabelsIndex(labels);
+  if (!labels.empty() && sample->labels == 0) labelSetsRefused_++;
 }
 
 /// How many frames the tracepoint and its program put above the scheduler: the same for every switch.
@@ -374,6 +381,7 @@ void Profiler::OnOffCpuEnd(const op_sample& head) {
   for (const auto& file : away->files) UseFile(file, head.time_ns);
   auto& sample = away->sample;
   sample.process = window_->ProcessIndex(away->process);
+  SetLabels(away->labels, &sample);
   const uint64_t timeNs = head.time_ns;
   if (!window_->Add(sample, away->stack, timeNs, timeNs - std::min(timeNs, away->sinceNs))) droppedWindowFull_++;
 }
@@ -472,6 +480,7 @@ void Profiler::TakeSnapshot() {
   }
   snapshot_.droppedWindowFull = droppedWindowFull_;
   snapshot_.droppedMalformed = droppedMalformed_;
+  snapshot_.labelSetsRefused = labelSetsRefused_;
   snapshot_.filteredRule = filteredRule_;
   snapshot_.filteredAge = filteredAge_;
   snapshot_.stacksMalformed = stacksMalformed_;

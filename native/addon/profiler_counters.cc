@@ -80,6 +80,7 @@ Profiler::NamedCounters Profiler::CountAll() const {
   add("cpu_ns_tables_thread", worker_->cpuNs());
   add("cpu_ns_drain_thread", ThreadCpuNs(thread_));
   const std::lock_guard lock(mutex_);
+  add("label_sets_refused", snapshot_.labelSetsRefused);
   add("processes", snapshot_.processes);
   add("files", snapshot_.files);
   add("file_open_errors", snapshot_.openErrors);

@@ -29,6 +29,8 @@ class SampleRecord {
 
   /// The user's slots, for ReadUserFrames.
   const uint8_t* slots() const { return user_; }
+  /// head().label_count of op_label, for ReadLabels.
+  const uint8_t* labels() const { return kernel_ + head_.kernel_count * sizeof(uint64_t); }
 
  private:
   op_sample head_;

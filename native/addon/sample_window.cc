@@ -9,6 +9,7 @@ namespace {
 // Bounds for a window nobody collects: 24 B an event, 16 B a frame.
 constexpr size_t kMaxEvents = 2u << 20;
 constexpr size_t kMaxFrames = 4u << 20;
+constexpr size_t kMaxLabelSets = 64u << 10;
 
 uint64_t HashBytes(const void* data, size_t size) {
   const auto* bytes = static_cast<const uint8_t*>(data);
@@ -29,6 +30,14 @@ static_assert(sizeof(op_frame) % 8 == 0 && sizeof(SampleWindow::Sample) % 8 == 0
 uint32_t SampleWindow::ProcessIndex(const std::shared_ptr<const ProcessInfo>& process) {
   const auto [it, isNew] = processIndex_.try_emplace(process.get(), static_cast<uint32_t>(processes_.size()));
   if (isNew) processes_.push_back(process);
+  return it->second;
+}
+
+uint32_t SampleWindow::LabelsIndex(const LabelSet& labels) {
+  // A program may set another value with each sample.
+  if (labels.empty() || labelSets_.size() >= kMaxLabelSets) return 0;
+  const auto [it, isNew] = labelsIndex_.try_emplace(labels, static_cast<uint32_t>(labelSets_.size()));
+  if (isNew) labelSets_.push_back(labels);
   return it->second;
 }
 

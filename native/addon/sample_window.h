@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <span>
 #include <string_view>
@@ -10,6 +11,7 @@
 
 #include "process_info.h"
 #include "profiled_file.h"
+#include "user_frames.h"
 
 namespace otelprof {
 
@@ -25,7 +27,7 @@ class SampleWindow {
     uint8_t kind;
     uint8_t flags;  // bit 0 cut at the depth limit, bit 1 stopped early
     uint16_t probe;  // of kind OP_SAMPLE_PROBE
-    uint32_t reserved2;
+    uint32_t labels;  // of labelSets()
     char comm[OP_COMM_LEN];
   };
   struct Event {
@@ -39,12 +41,15 @@ class SampleWindow {
   /// False, and nothing kept, when the window holds all it may.
   bool Add(Sample sample, std::span<const op_frame> stack, uint64_t timeNs, uint64_t value);
   uint32_t ProcessIndex(const std::shared_ptr<const ProcessInfo>& process);
+  /// Row of a label set; 0 is the empty one.
+  uint32_t LabelsIndex(const LabelSet& labels);
   void KeepFile(const std::shared_ptr<ProfiledFile>& file) { files_.try_emplace(file->id(), file); }
 
   uint64_t startUnixNs() const { return startUnixNs_; }
   const std::vector<Sample>& samples() const { return samples_; }
   const std::vector<Event>& events() const { return events_; }
   const std::vector<std::shared_ptr<const ProcessInfo>>& processes() const { return processes_; }
+  const std::vector<LabelSet>& labelSets() const { return labelSets_; }
   const std::unordered_map<uint32_t, std::shared_ptr<ProfiledFile>>& files() const { return files_; }
   size_t stackCount() const { return stackStart_.size() - 1; }
   std::span<const op_frame> stack(size_t index) const {
@@ -63,6 +68,8 @@ class SampleWindow {
   std::vector<Event> events_;
   std::vector<std::shared_ptr<const ProcessInfo>> processes_;
   std::unordered_map<const ProcessInfo*, uint32_t> processIndex_;
+  std::vector<LabelSet> labelSets_{{}};
+  std::map<LabelSet, uint32_t> labelsIndex_;
   std::unordered_map<uint32_t, std::shared_ptr<ProfiledFile>> files_;
 };
 

@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <cstring>
 
+#include "symbols/symbols.h"
+
 namespace otelprof {
 namespace {
 
@@ -19,7 +21,31 @@ uint32_t ReadFrame(const uint8_t* slots, uint32_t slot, uint32_t end, UserFrame*
   return 2;
 }
 
+/// Without the character at the end of which only the first bytes are there.
+std::string_view WholeCharacters(std::string_view text) {
+  size_t at = text.size();
+  while (at > 0 && text.size() - at < 3 && (text[at - 1] & 0xc0) == 0x80) at--;
+  if (at == 0) return text;
+  const auto first = static_cast<uint8_t>(text[at - 1]);
+  const size_t wanted = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : first >= 0xc0 ? 2 : 1;
+  return text.size() - (at - 1) < wanted ? text.substr(0, at - 1) : text;
+}
+
 }  // namespace
+
+LabelSet ReadLabels(const op_sample& head, const uint8_t* labels) {
+  LabelSet out;
+  for (uint32_t i = 0; i < std::min<uint32_t>(head.label_count, OP_MAX_LABELS); i++) {
+    op_label label;
+    std::memcpy(&label, labels + size_t{i} * sizeof(label), sizeof(label));
+    if (label.key_bytes == 0 || label.key_bytes > OP_LABEL_KEY || label.value_bytes > OP_LABEL_VALUE) continue;
+    const std::string_view key(label.key, label.key_bytes);
+    std::string_view value(label.value, label.value_bytes);
+    if (label.is_cut) value = WholeCharacters(value);
+    if (ValidUtf8(key) == key) out.emplace_back(key, ValidUtf8(value));
+  }
+  return out;
+}
 
 void ReadUserFrames(const op_sample& head, const uint8_t* slots, std::vector<UserFrame>* out) {
   out->clear();

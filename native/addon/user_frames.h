@@ -4,6 +4,8 @@
 #include <linux/types.h>
 
 #include <cstdint>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "../bpf/counters.h"
@@ -20,5 +22,11 @@ struct UserFrame {
 /// The user part of a record, leaf first, with an OP_FRAME_CUT where frames are left out. `slots` are the
 /// head.user_count that follow the head. What does not fit together, which the kernel program does not write, ends it.
 void ReadUserFrames(const op_sample& head, const uint8_t* slots, std::vector<UserFrame>* out);
+
+/// What a program said of what it does, in its order; valid UTF-8.
+using LabelSet = std::vector<std::pair<std::string, std::string>>;
+
+/// The labels behind the kernel part; keys that are no text are left out, text that was cut ends with a whole character.
+LabelSet ReadLabels(const op_sample& head, const uint8_t* labels);
 
 }  // namespace otelprof

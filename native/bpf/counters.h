@@ -36,7 +36,9 @@
   X(PROBE_NESTED, "drop_probe_nested")                 \
   X(PYTHON_FRAMES, "python_frames")                 \
   X(PYTHON_NO_THREAD, "python_no_thread_state")     \
-  X(PYTHON_READ, "python_frame_read_failed")
+  X(PYTHON_READ, "python_frame_read_failed")        \
+  X(GO_LABEL_READ, "go_label_read_failed")          \
+  X(GO_LABELS_LEFT_OUT, "go_labels_left_out")
 
 enum op_counter {
 #define X(id, name) OP_COUNT_##id,

@@ -50,6 +50,13 @@ struct op_scratch {
   __u32 resume; /* 1: may wait for user space, 2: does */
   __u32 copied; /* bytes of the stack on their way to user space */
   struct op_recorded recorded;
+  struct op_go go; /* of the Go program met on the stack, if has_go */
+  __u64 go_bias;
+  __u32 has_go;
+  __u32 label_count;
+  __u32 labels_left_out;
+  __u32 pad;
+  struct op_label labels[OP_MAX_LABELS];
   struct op_process process;
   struct op_mapping mapping; /* the last one hit; file and bounds valid if end != 0 */
   struct op_runtime runtime; /* of that mapping's file */
@@ -57,6 +64,7 @@ struct op_scratch {
   struct op_sample sample;
   struct op_frame frames[OP_USER_SLOTS];
   __u64 kernel[OP_MAX_KERNEL_FRAMES + 1];
+  struct op_label emitted[OP_MAX_LABELS]; /* room for them behind all that */
 };
 
 struct {

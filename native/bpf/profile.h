@@ -137,6 +137,8 @@ struct op_sample {
   __u16 leaf_count;
   __u8 root_count;
   __u8 root_first; /* the pair that is next to the leaf */
+  __u32 label_count; /* op_label behind the kernel part */
+  __u32 reserved;
   char comm[OP_COMM_LEN];
 };
 

@@ -9,34 +9,11 @@
  * where they lie: what belongs to it is inside its native frame.
  */
 
-/* glibc, x86_64: the first block of thread-specific data, in struct pthread; the DTV pointer behind the self pointer. */
-#define OP_GLIBC_SPECIFIC 0x310
-#define OP_GLIBC_FIRST_KEYS 32
-#define OP_GLIBC_DTV 8
-
 static __always_inline __u64 python_thread_state(struct op_scratch *s) {
   const struct op_python *py = &s->runtime.python;
-  struct task_struct *task = (struct task_struct *)bpf_get_current_task();
-  __u64 tp = BPF_CORE_READ(task, thread.fsbase);
-  __u64 pair[2] = {}, base = 0, state = 0;
-  __u64 slot = py->thread_slot + s->mapping.bias;
+  __u64 base = 0, state = 0;
 
-  if (py->thread_source == OP_THREAD_PTHREAD_KEY) {
-    __u32 record[2] = {};
-    if (bpf_probe_read_user(record, sizeof(record), (void *)slot) || !record[0]) return 0;
-    if (record[1] >= OP_GLIBC_FIRST_KEYS) return 0;
-    base = tp + OP_GLIBC_SPECIFIC + 16 * (__u64)record[1] + 8;
-  } else if (py->thread_source == OP_THREAD_DTV) {
-    if (bpf_probe_read_user(pair, sizeof(pair), (void *)slot)) return 0;
-    if (bpf_probe_read_user(&base, sizeof(base), (void *)(tp + OP_GLIBC_DTV))) return 0;
-    if (bpf_probe_read_user(&base, sizeof(base), (void *)(base + 16 * pair[0])) || base == ~0ull) return 0;
-    base += pair[1];
-  } else if (py->thread_source == OP_THREAD_GOT_OFFSET) {
-    if (bpf_probe_read_user(pair, sizeof(pair[0]), (void *)slot)) return 0;
-    base = tp + pair[0];
-  } else {
-    base = tp + py->thread_slot;
-  }
+  if (!thread_address(py->thread_source, py->thread_slot, s->mapping.bias, &base)) return 0;
   if (bpf_probe_read_user(&state, sizeof(state), (void *)base)) return 0;
   return state;
 }

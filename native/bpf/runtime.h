@@ -6,7 +6,7 @@
  * A runtime has a number here, a step in runtimes.bpf.h and an entry in addon/runtimes/registry.cc.
  */
 
-enum op_runtime_id { OP_RUNTIME_NONE = 0, OP_RUNTIME_PYTHON = 1 };
+enum op_runtime_id { OP_RUNTIME_NONE = 0, OP_RUNTIME_PYTHON = 1, OP_RUNTIME_GO = 2 };
 
 /* Where a runtime keeps the state of the current thread. */
 enum op_thread_source {
@@ -49,6 +49,29 @@ struct op_python {
   __u8 instruction_unit; /* bytes an index counts: 1 or 2; 0 = pointer */
 };
 
+/* Offsets within Go's runtime; see addon/runtimes/go/detect.cc. Its frames are native: only labels are read. */
+struct op_go {
+  __u64 thread_slot;
+  __u8 thread_source;
+  __u8 is_list; /* a label set is a slice, not a map */
+  __u16 g_m;
+  __u16 m_curg;
+  __u16 g_labels;
+};
+
+/* Labels that a program set for what it does, behind the kernel part of a sample. */
+#define OP_MAX_LABELS 8
+#define OP_LABEL_KEY 44
+#define OP_LABEL_VALUE 80
+struct op_label {
+  __u8 key_bytes;
+  __u8 value_bytes;
+  __u8 is_cut; /* of the value there was more */
+  __u8 pad;
+  char key[OP_LABEL_KEY];
+  char value[OP_LABEL_VALUE];
+};
+
 /* Compilers put what they think is rare elsewhere, be it nearly all of the loop. */
 #define OP_LOOP_PARTS 4
 
@@ -63,6 +86,7 @@ struct op_runtime {
   __u32 id; /* enum op_runtime_id */
   __u32 reserved;
   struct op_python python;
+  struct op_go go;
 };
 
 /*

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 #pragma once
 
-#include "maps.bpf.h"
+#include "thread.bpf.h"
 
 /* Appends one frame of two slots. `function` is the runtime's object. */
 static __always_inline void push_runtime_frame(struct op_scratch *s, __u32 id, __u64 function, __u64 cookie,
@@ -32,6 +32,7 @@ static __always_inline void push_runtime_frame(struct op_scratch *s, __u32 id, _
 /* As the lower end of a native frame: everything that is left belongs to it. */
 #define OP_WHOLE_STACK (~0ull)
 
+#include "go.bpf.h"
 #include "python.bpf.h"
 
 /* Loads what is known of the file that was just entered. */
@@ -39,7 +40,12 @@ static __always_inline void enter_runtime(struct op_scratch *s) {
   s->runtime.id = OP_RUNTIME_NONE;
   if (!s->mapping.file) return;
   const struct op_runtime *runtime = bpf_map_lookup_elem(&runtimes, &s->mapping.file);
-  if (runtime) s->runtime = *runtime;
+  if (!runtime) return;
+  s->runtime = *runtime;
+  if (runtime->id != OP_RUNTIME_GO) return;
+  s->go = runtime->go;
+  s->go_bias = s->mapping.bias;
+  s->has_go = 1;
 }
 
 static __always_inline bool in_loop(const struct op_scratch *s, __u64 va) {

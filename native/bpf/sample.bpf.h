@@ -144,6 +144,7 @@ __weak __attribute__((noinline)) int hand_over_part(__u32 cpu) {
   r->head.kind = OP_SAMPLE_STACK;
   r->head.user_count = 0;
   r->head.kernel_count = 0;
+  r->head.label_count = 0;
   r->head.flags = 0;
   r->head.error = 0;
   r->resume.ip = s->ip;
@@ -188,6 +189,7 @@ static __always_inline void unwind_user(struct op_scratch *s, __u64 cs, __u32 tg
   s->stack_switches = 0;
   s->runtime.id = OP_RUNTIME_NONE;
   s->python.file = 0;
+  s->has_go = 0;
   s->known = 0;
   if (!process) process = process_of_parent((struct task_struct *)bpf_get_current_task());
   if (process) {
@@ -206,12 +208,16 @@ static __always_inline void unwind_user(struct op_scratch *s, __u64 cs, __u32 tg
     if (unwind_batch(cpu)) break;
 #ifdef OP_CAN_RESUME
   if (s->resume == 2) {
-    if (hand_over_stack(s)) return;
+    if (hand_over_stack(s)) {
+      if (s->has_go) read_go_labels(cpu);
+      return;
+    }
     s->table_missing = 1;
   }
 #endif
   if (i == OP_MAX_STEPS / OP_STEP_BATCH) s->error = OP_COUNT_ERR_STEPS;
   if (!(s->flags & OP_SAMPLE_COMPLETE)) push_remaining_frames(s);
+  if (s->has_go) read_go_labels(cpu);
   /* Where a frame-pointer walk through code without frame pointers ends says nothing. */
   if (!s->known)
     s->error = OP_COUNT_UNKNOWN_PROCESS;
@@ -262,6 +268,14 @@ static __always_inline bool emit(void *ctx, struct op_scratch *s, bool has_kerne
   s->sample.error = s->error;
 
   __u64 size = sizeof(struct op_sample) + users * sizeof(struct op_frame) + kernel_bytes;
+  __u64 label_bytes = s->label_count * sizeof(struct op_label);
+  s->sample.label_count = s->label_count;
+  if (label_bytes) {
+    asm volatile("" : "+r"(label_bytes));
+    if (label_bytes > sizeof(s->labels)) return false;
+    bpf_probe_read_kernel((void *)s->frames + users * sizeof(struct op_frame) + kernel_bytes, label_bytes, s->labels);
+    size += label_bytes;
+  }
   /* Timed draining is 20 times cheaper than a wake-up a sample; wake only for what cannot wait. */
   bool urgent = s->urgent || (s->flags & OP_SAMPLE_UNKNOWN_PROCESS) ||
                 bpf_ringbuf_query(&samples, BPF_RB_AVAIL_DATA) > config.ring_bytes / 2;
@@ -291,6 +305,8 @@ static __always_inline void take(struct op_scratch *s, const struct op_task *who
   s->recorded.frames = 0;
   s->recorded.managed = 0;
   s->root_high = 0;
+  s->label_count = 0;
+  s->labels_left_out = 0;
   s->error = 0;
   s->flags = 0;
   s->urgent = 0;

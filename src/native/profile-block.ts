@@ -80,7 +80,11 @@ export interface ProfileBlock {
     readonly timeValue: BigInt64Array;
     /** Number of the probe, for samples of kind Probe; may be empty. */
     readonly probe: Uint32Array;
+    /** Row of `labelSets`; may be empty. */
+    readonly labels: Uint32Array;
   };
+  /** What programs said of what they do (Go pprof labels); set 0 is empty. Keys and values are strings. */
+  readonly labelSets: { readonly start: Uint32Array; readonly key: Int32Array; readonly value: Int32Array };
 }
 
 const MAGIC = 0x4b42504f;
@@ -215,6 +219,9 @@ export function readProfileBlock(buffer: ArrayBuffer): ProfileBlock {
   const lineFunction = rowsOf('line_function', s.i32(44), functionName.length);
   const stackStart = s.u32(50);
   const stackLocation = rowsOf('stack_location', s.i32(51), locationMapping.length);
+  const labelRanges = s.u32(72);
+  const labelsStart = labelRanges.length > 0 ? labelRanges : new Uint32Array(1);
+  const labelKey = str('label_key', s.i32(73));
   return {
     windowStartNs: header.getBigUint64(16, true),
     windowEndNs: header.getBigUint64(24, true),
@@ -261,7 +268,12 @@ export function readProfileBlock(buffer: ArrayBuffer): ProfileBlock {
       start: ranges('stacks', stackStart, stackStart.length - 1, stackLocation.length),
       location: stackLocation,
     },
-    samples: readSamples(s, pid.length, stackStart.length - 1, strings),
+    samples: readSamples(s, pid.length, stackStart.length - 1, strings, labelsStart.length - 1),
+    labelSets: {
+      start: ranges('labels', labelsStart, labelsStart.length - 1, labelKey.length),
+      key: labelKey,
+      value: str('label_value', s.i32(74), labelKey.length),
+    },
   };
 }
 
@@ -270,6 +282,7 @@ function readSamples(
   processes: number,
   stacks: number,
   strings: number,
+  labelSets: number,
 ): ProfileBlock['samples'] {
   const process = rowsOf('sample_process', s.u32(60), processes);
   const n = process.length;
@@ -290,5 +303,6 @@ function readSamples(
     timeNs,
     timeValue,
     probe: s.u32(70),
+    labels: rowsOf('sample_labels', s.u32(71), labelSets),
   };
 }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "go/detect.h"
 #include "python/detect.h"
 
 namespace otelprof {
@@ -10,6 +11,7 @@ namespace {
 
 constexpr Runtime kRuntimes[] = {
     {"python", OP_RUNTIME_PYTHON, FrameKind::CPython, python::Detect},
+    {"go", OP_RUNTIME_GO, FrameKind::Go, go::Detect},
 };
 
 }  // namespace

@@ -28,7 +28,7 @@ import {
 } from '../../pdata/tables.ts';
 import { identityAttributes } from './process-identity.ts';
 
-/** Marks a sample whose stack was cut at the depth limit; its root side is missing. */
+/** Marks a sample with frames missing for the depth of its stack. */
 export const TRUNCATED_ATTRIBUTE = 'otelcol.profiles.stack.truncated';
 /** More than there are kinds: kind and probe number make one key. */
 const PROBE_STRIDE = 16;
@@ -39,6 +39,8 @@ const SCHEMA_URL = 'https://opentelemetry.io/schemas/1.37.0';
  * the total. Only on profiles where it is below 1.
  */
 export const FRACTION_ATTRIBUTE = 'otelcol.profiles.sampling.fraction';
+/** Of a sample: a label that the program set for what it does, behind this prefix its key. */
+export const LABEL_ATTRIBUTE_PREFIX = 'process.context.label.';
 /** Which probe the events of a profile are of. */
 export const PROBE_ATTRIBUTE = 'otelcol.profiles.probe.name';
 
@@ -73,6 +75,7 @@ class Assembler {
   readonly #threadName = new Map<number, number>();
   readonly #threadId = new Map<number, number>();
   readonly #cpu = new Map<number, number>();
+  readonly #labels = new Map<number, readonly number[]>();
 
   constructor(block: ProfileBlock, options: AssemblerOptions) {
     this.#block = block;
@@ -220,6 +223,7 @@ class Assembler {
       if ((samples.flags[row] ?? 0) !== 0) {
         attributes.push(this.#attributes.row(TRUNCATED_ATTRIBUTE, boolValue(true)));
       }
+      for (const label of this.#labelRows(samples.labels[row] ?? 0)) attributes.push(label);
       attributeStart[i + 1] = attributes.length;
       const from = samples.timeStart[row] ?? 0;
       const to = samples.timeStart[row + 1] ?? 0;
@@ -238,6 +242,23 @@ class Assembler {
       timestampStart,
       timestamps,
     };
+  }
+
+  /** Attribute rows of a label set. */
+  #labelRows(set: number): readonly number[] {
+    if (set === 0) return [];
+    let rows = this.#labels.get(set);
+    if (rows === undefined) {
+      const { start, key, value } = this.#block.labelSets;
+      const made = new Map<string, number>();
+      for (let i = start[set] ?? 0; i < (start[set + 1] ?? 0); i++) {
+        const name = `${LABEL_ATTRIBUTE_PREFIX}${this.#strings.text(key[i] ?? 0)}`;
+        made.set(name, this.#attributes.row(name, stringValue(this.#strings.text(value[i] ?? 0))));
+      }
+      rows = [...made.values()];
+      this.#labels.set(set, rows);
+    }
+    return rows;
   }
 
   #commRow(comm: number): number {

@@ -168,15 +168,18 @@ function changedKeys(config: Config, keys: readonly (keyof Config)[]): (keyof Co
   const defaults = configSchema.parse({});
   const inactive = { ...config, interpreters: { ...config.interpreters } };
   for (const name of RUNTIMES) inactive.interpreters[name] = defaults.interpreters[name];
+  inactive.interpreters.go = { ...config.interpreters.go, disabled: false, labels: { disabled: false } };
   return keys.filter((key) => JSON.stringify(inactive[key]) !== JSON.stringify(defaults[key]));
 }
 
 /** The interpreters whose `disabled` acts: those the native part knows. */
 const RUNTIMES = ['python'] as const satisfies readonly (keyof Config['interpreters'])[];
 
-/** Names of the interpreters that are switched off. */
+/** Names of the interpreters that are switched off. Of Go the native part reads labels: frames and names stay. */
 export function disabledRuntimes(config: Config): string[] {
-  return RUNTIMES.filter((name) => config.interpreters[name].disabled);
+  const { go } = config.interpreters;
+  const names: string[] = RUNTIMES.filter((name) => config.interpreters[name].disabled);
+  return go.disabled || go.labels.disabled ? [...names, 'go'] : names;
 }
 
 /** The keys that are set away from their default and have no effect, with the reason, for one WARN line. */

@@ -278,9 +278,11 @@ describe('the profiling receiver', () => {
 
   it('tells the native part which interpreters to leave alone, without a WARN', async () => {
     const addon = new FakeAddon();
-    const { settings, receiver } = bench(addon, { interpreters: { python: { disabled: true } } });
+    const { settings, receiver } = bench(addon, {
+      interpreters: { python: { disabled: true }, go: { labels: { disabled: true } } },
+    });
     await receiver.start(testHost(), never());
-    assert.deepEqual(addon.made[0]?.disabledRuntimes, ['python']);
+    assert.deepEqual(addon.made[0]?.disabledRuntimes, ['python', 'go']);
     assert.ok(!settings.logger.entries.some((e) => e.message === 'keys are set that have no effect'));
     await receiver.shutdown(never());
   });
