@@ -41,6 +41,8 @@ constexpr uint32_t kMaxMappings = 1u << 24;
 constexpr uint32_t kOffCpuRingBytes = 4u << 20;
 // task_struct.stack spans this on x86_64 without KASAN; used only where bpf_task_pt_regs is unknown.
 constexpr uint32_t kKernelStackBytes = 16384;
+// PROC_PID_INIT_INO of the kernel.
+constexpr ino_t kHostPidNamespace = 0xEFFFFFFC;
 // Functions met (16384 words) and up to 2048 runtimes.
 constexpr uint64_t kRuntimeMapBytes = 16384 * 8 + 2048 * (64 + sizeof(op_runtime));
 
@@ -164,12 +166,14 @@ Failure BpfSession::Configure(const Options& options) {
   config.filter_exclude = filter.exclude();
   config.filter_any_comm = filter.anyComm();
   config.filter_comm = (filter.include() | filter.exclude()) != filter.anyComm();
-  if (options.pidNamespaceTranslation) {
-    struct stat own{};
-    if (stat("/proc/self/ns/pid", &own) != 0)
-      return SystemFailure(errno, "stat", "pid_namespace_translation: cannot read \"/proc/self/ns/pid\"");
+  // Elsewhere than in the host's namespace /proc and the side-band speak of pids of our own, which are other
+  // processes than those with the same numbers on the host.
+  struct stat own{};
+  const bool isKnown = stat("/proc/self/ns/pid", &own) == 0;
+  if (options.pidNamespaceTranslation && !isKnown)
+    return SystemFailure(errno, "stat", "pid_namespace_translation: cannot read \"/proc/self/ns/pid\"");
+  if (isKnown && (options.pidNamespaceTranslation || own.st_ino != kHostPidNamespace))
     config.pid_namespace = static_cast<uint32_t>(own.st_ino);
-  }
   bpf_map* map = nullptr;
   bpf_object__for_each_map(map, object_.get()) {
     const std::string_view name = bpf_map__name(map);

@@ -6,11 +6,14 @@
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cinttypes>
 #include <cstdio>
+
+#include "proc_fs.h"
 
 namespace otelprof {
 namespace {
@@ -25,6 +28,12 @@ std::string MapFilesPath(int pid, const MappingSource& mapping) {
 
 std::string RootPrefix(int pid) { return "/proc/" + std::to_string(pid) + "/root"; }
 
+UniqueFd OpenRoot(int pid) {
+  constexpr int kFlags = O_PATH | O_DIRECTORY | O_CLOEXEC;
+  UniqueFd root(open(RootPrefix(pid).c_str(), kFlags));
+  return root ? std::move(root) : UniqueFd(open((ProcFolder(pid) + "/root").c_str(), kFlags));
+}
+
 /// Reopens what an O_PATH descriptor names, if it is a regular file: opening a device or a FIFO would do
 /// something.
 UniqueFd ReadableIfRegular(const UniqueFd& place) {
@@ -38,7 +47,7 @@ UniqueFd ReadableIfRegular(const UniqueFd& place) {
 /// container must not lead to the host's files. Refused if it is another file by now.
 UniqueFd PlaceBelowRoot(int pid, const MappingSource& mapping) {
   constexpr unsigned long kOverlayMagic = 0x794c7630;
-  const UniqueFd root(open(RootPrefix(pid).c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  const UniqueFd root = OpenRoot(pid);
   if (!root) return UniqueFd();
   open_how how{};
   how.flags = O_PATH | O_CLOEXEC;
@@ -52,11 +61,23 @@ UniqueFd PlaceBelowRoot(int pid, const MappingSource& mapping) {
   return place;
 }
 
+/// The file at the mapping's path as we see it, if device and inode are the mapping's: for processes that another
+/// user's /proc is closed to us for, and that share our files.
+UniqueFd PlaceAsWeSeeIt(const MappingSource& mapping) {
+  UniqueFd place(open(mapping.path.c_str(), O_PATH | O_CLOEXEC));
+  struct stat info;
+  if (!place || fstat(place.get(), &info) != 0 || info.st_ino != mapping.inode ||
+      major(info.st_dev) != mapping.major || minor(info.st_dev) != mapping.minor)
+    return UniqueFd();
+  return place;
+}
+
 /// map_files names the very file that is mapped, deleted or not; the path below the process's root is for
 /// when map_files is not allowed, or the mapping has been split since it was reported.
 UniqueFd PlaceOfMapped(int pid, const MappingSource& mapping) {
   UniqueFd place(open(MapFilesPath(pid, mapping).c_str(), O_PATH | O_CLOEXEC));
-  return place ? std::move(place) : PlaceBelowRoot(pid, mapping);
+  if (!place) place = PlaceBelowRoot(pid, mapping);
+  return place ? std::move(place) : PlaceAsWeSeeIt(mapping);
 }
 
 void Complete(ProfiledFile::Identity* identity, const struct stat& info) {

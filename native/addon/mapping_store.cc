@@ -53,7 +53,10 @@ int MappingStore::Assign(int pid, const Range* range, uint64_t filterRules) {
   return error;
 }
 
-void MappingStore::Forget(int pid) { session_->DeleteProcess(static_cast<uint32_t>(pid)); }
+void MappingStore::Forget(int pid) {
+  session_->DeleteProcess(static_cast<uint32_t>(pid));
+  returns_++;
+}
 
 void MappingStore::Release(uint32_t first, uint32_t count) { resting_.push_back({first, count, nowNs_}); }
 
@@ -67,6 +70,7 @@ void MappingStore::Settle(uint64_t nowNs) {
 
 void MappingStore::Free(uint32_t first, uint32_t count) {
   used_ -= count;
+  returns_++;
   auto next = free_.lower_bound(first);
   if (next != free_.end() && first + count == next->first) {
     count += next->second;

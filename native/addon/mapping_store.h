@@ -48,6 +48,8 @@ class MappingStore {
   uint64_t full() const { return full_; }
   uint64_t processUpdateErrors() const { return processErrors_; }
   uint64_t used() const { return used_; }
+  /// Goes up whenever room was given back: what did not fit before may fit now.
+  uint64_t returns() const { return returns_; }
 
  private:
   void Release(uint32_t first, uint32_t count);
@@ -66,6 +68,7 @@ class MappingStore {
   uint64_t full_ = 0;
   uint64_t processErrors_ = 0;
   uint64_t used_ = 0;
+  uint64_t returns_ = 0;
   uint32_t nextOwner_ = 1;
 };
 

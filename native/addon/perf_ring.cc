@@ -10,6 +10,12 @@
 #include <cstring>
 
 namespace otelprof {
+namespace {
+
+// A mapping with the longest path, and what was lost before it.
+constexpr size_t kLargestRecord = 4096 + 256;
+
+}  // namespace
 
 std::unique_ptr<PerfRing> PerfRing::Open(perf_event_attr* attr, int pid, int cpu, size_t dataPages,
                                          Failure* failure) {
@@ -36,13 +42,14 @@ PerfRing::~PerfRing() {
   if (base_) munmap(base_, dataBytes_ + pageBytes_);
 }
 
-void PerfRing::Drain(const std::function<void(const perf_event_header*)>& sink) {
+bool PerfRing::Drain(const std::function<void(const perf_event_header*)>& sink) {
   auto* control = reinterpret_cast<perf_event_mmap_page*>(base_);
   const uint8_t* data = base_ + pageBytes_;
   const std::atomic_ref<__u64> headRef(control->data_head);
   const std::atomic_ref<__u64> tailRef(control->data_tail);
   const uint64_t head = headRef.load(std::memory_order_acquire);
   uint64_t tail = tailRef.load(std::memory_order_relaxed);
+  const bool wasFull = head - tail + kLargestRecord > dataBytes_;
   while (head - tail >= sizeof(perf_event_header)) {
     const size_t at = tail & (dataBytes_ - 1);
     // Records are 8-byte aligned, so a header never wraps; its body may.
@@ -61,6 +68,7 @@ void PerfRing::Drain(const std::function<void(const perf_event_header*)>& sink) 
     tailRef.store(tail, std::memory_order_release);
   }
   tailRef.store(head, std::memory_order_release);
+  return wasFull;
 }
 
 }  // namespace otelprof

@@ -25,8 +25,9 @@ class PerfRing {
   PerfRing& operator=(const PerfRing&) = delete;
 
   int fd() const { return fd_.get(); }
-  /// Hands every waiting record over; a record is contiguous and valid during the call only.
-  void Drain(const std::function<void(const perf_event_header*)>& sink);
+  /// Hands every waiting record over; a record is contiguous and valid during the call only. True if there was no
+  /// room for one more: the kernel tells of what it lost only with the next record.
+  bool Drain(const std::function<void(const perf_event_header*)>& sink);
 
  private:
   PerfRing() = default;

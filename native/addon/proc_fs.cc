@@ -90,6 +90,19 @@ std::string ReadSmallFile(const std::string& path, size_t maxBytes) {
   return out;
 }
 
+std::string ProcFolder(int pid) {
+  const std::string folder = "/proc/" + std::to_string(pid);
+  const ProcStat first = ReadProcStat(pid);
+  if (first.state != 'Z' || first.threads < 2) return folder;
+  const std::unique_ptr<DIR, int (*)(DIR*)> dir(opendir((folder + "/task").c_str()), closedir);
+  while (const dirent* entry = dir ? readdir(dir.get()) : nullptr) {
+    std::string task = folder + "/task/" + entry->d_name;
+    if (entry->d_name[0] == '.' || !IsDigits(entry->d_name) || entry->d_name == std::to_string(pid)) continue;
+    if (!ReadLink(task + "/exe").empty()) return task;
+  }
+  return folder;
+}
+
 std::string ReadLink(const std::string& path) {
   char target[PATH_MAX];
   const ssize_t length = readlink(path.c_str(), target, sizeof(target));
@@ -99,6 +112,7 @@ std::string ReadLink(const std::string& path) {
 bool ReadExecutableMappings(int pid, std::vector<ProcMapsLine>* out) {
   out->clear();
   std::string text = ReadSmallFile(ProcPath(pid, "maps"), kMaxMapsBytes);
+  if (text.empty()) text = ReadSmallFile(ProcFolder(pid) + "/maps", kMaxMapsBytes);
   if (text.empty()) return false;
   char* at = text.data();
   char* const end = at + text.size();
@@ -181,7 +195,8 @@ std::string PathOfCgroup(std::string_view text) {
 std::vector<std::pair<std::string, std::string>> ReadEnvironment(int pid, const std::vector<std::string>& names) {
   std::vector<std::pair<std::string, std::string>> out;
   if (names.empty()) return out;
-  const std::string text = ReadSmallFile(ProcPath(pid, "environ"), kMaxEnvironBytes);
+  std::string text = ReadSmallFile(ProcPath(pid, "environ"), kMaxEnvironBytes);
+  if (text.empty()) text = ReadSmallFile(ProcFolder(pid) + "/environ", kMaxEnvironBytes);
   for (const auto& name : names) {
     for (size_t at = 0; at < text.size();) {
       const size_t end = std::min(text.find('\0', at), text.size());

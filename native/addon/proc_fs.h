@@ -12,6 +12,10 @@ namespace otelprof {
 /// Reads of /proc. A process may end at any moment and may be closed to us, so every function answers
 /// with an empty value instead of an error.
 
+/// The folder that still answers for a process: `/proc/PID`, or where the first thread has ended before the others
+/// and took its view of memory and files with it, `/proc/PID/task/TID` of one that lives (which has no map_files).
+std::string ProcFolder(int pid);
+
 /// At most `maxBytes` of a file that may not know its size.
 std::string ReadSmallFile(const std::string& path, size_t maxBytes);
 std::string ReadLink(const std::string& path);

@@ -26,6 +26,7 @@ std::shared_ptr<ProcessInfo> ReadProcessInfo(int pid, const std::vector<std::str
   info->pid = pid;
   info->startNs = ReadProcStat(pid).startNs;
   info->path = ReadLink(proc + "/exe");
+  if (info->path.empty()) info->path = ReadLink(ProcFolder(pid) + "/exe");
   if (info->path.ends_with(kDeleted)) info->path.resize(info->path.size() - kDeleted.size());
   info->name = BaseName(info->path);
   if (info->name.empty()) info->name = fallbackName;

@@ -12,16 +12,44 @@ constexpr uint64_t kReapAfterNs = 1'000'000'000;
 constexpr uint64_t kFirstSyncGapNs = 20'000'000;
 constexpr uint64_t kMaxSyncGapNs = 10'000'000'000;
 constexpr size_t kMaxProgramsKept = 4;
+// /proc tells starts in ticks of 10 ms, a fork's record to the nanosecond.
+constexpr uint64_t kStartTolerance = 50'000'000;
 
 }  // namespace
 
-void ProcessTable::Prime() {
+void ProcessTable::Prime(uint64_t nowNs) {
+  std::unordered_set<int> alive;
   for (const int pid : ListProcesses()) {
+    alive.insert(pid);
     auto [it, isNew] = processes_.try_emplace(pid);
-    if (isNew) it->second.programs.push_back({0, ReadInfo(pid, "")});
+    if (isNew)
+      it->second.programs.push_back({0, ReadInfo(pid, "")});
+    else
+      Recheck(pid, it->second, nowNs);
     Sync(pid, it->second);
   }
+  for (auto& [pid, process] : processes_) {
+    if (process.exitedNs || alive.contains(pid)) continue;
+    process.exitedNs = nowNs;
+    exited_.push_back(pid);
+  }
   Flush();
+}
+
+void ProcessTable::Recheck(int pid, Process& process, uint64_t nowNs) {
+  auto info = ReadInfo(pid, "");
+  if (info->startNs == 0) return;  // gone meanwhile
+  process.exitedNs = 0;
+  if (!process.programs.empty()) {
+    const auto& known = *process.programs.back().info;
+    const uint64_t apart = std::max(known.startNs, info->startNs) - std::min(known.startNs, info->startNs);
+    if (apart < kStartTolerance && known.path == info->path) return;
+    if (apart >= kStartTolerance) process = {};
+  }
+  // When it began is not known: samples of before the loss are the old program's, if it was the same process.
+  process.programs.push_back({process.programs.empty() ? 0 : nowNs, std::move(info)});
+  if (process.programs.size() > kMaxProgramsKept) process.programs.erase(process.programs.begin());
+  process.mappings.clear();
 }
 
 std::shared_ptr<const ProcessInfo> ProcessTable::ReadInfo(int pid, const std::string& fallbackName) const {
@@ -220,8 +248,16 @@ void ProcessTable::Publish(int pid, Process& process) {
     rows.push_back({mapping.start, mapping.end, mapping.bias, mapping.file ? mapping.file->id() : 0, 0});
   }
   auto range = store_->Store(rows);
-  store_->Assign(pid, range.get(), RulesOf(process));
+  const bool fits = range || rows.empty();
+  if (store_->Assign(pid, range.get(), RulesOf(process)) < 0 || !fits) waiting_.insert(pid);
   process.range = std::move(range);
+}
+
+void ProcessTable::RetryWaiting() {
+  if (!store_ || waiting_.empty() || store_->returns() == returnsSeen_) return;
+  returnsSeen_ = store_->returns();
+  dirty_.merge(waiting_);
+  waiting_.clear();
 }
 
 void ProcessTable::Reap(uint64_t nowNs) {
@@ -241,10 +277,20 @@ void ProcessTable::Reap(uint64_t nowNs) {
     processes_.erase(it);
     return true;
   });
+  RetryWaiting();
 }
 
 std::shared_ptr<const ProcessInfo> ProcessTable::InfoAt(int pid, uint64_t timeNs, const std::string& comm) {
-  const Process& process = Obtain(pid, timeNs, comm);
+  Process& process = Obtain(pid, timeNs, comm);
+  auto& latest = process.programs.back().info;
+  if (latest->name.empty() && !comm.empty()) {
+    // /proc says nothing of it: what the kernel calls it is better than no name.
+    auto named = ForkedProcessInfo(*latest, pid, latest->startNs);
+    named->name = comm;
+    named->filterRules = filter_->RulesOf(*named);
+    latest = std::move(named);
+    dirty_.insert(pid);
+  }
   for (auto it = process.programs.rbegin(); it != process.programs.rend(); ++it)
     if (it->sinceNs <= timeNs) return it->info;
   return process.programs.front().info;

@@ -43,8 +43,8 @@ class ProcessTable {
                std::vector<std::string> environmentNames)
       : files_(files), store_(store), filter_(filter), environmentNames_(std::move(environmentNames)) {}
 
-  /// Reads every process in /proc.
-  void Prime();
+  /// Reads every process in /proc. After events were lost: also finds out who ended, or runs another program by now.
+  void Prime(uint64_t nowNs);
   void Apply(const SidebandEvent& event);
   /// Hands changed mappings to the kernel program.
   void Flush();
@@ -82,6 +82,7 @@ class ProcessTable {
 
   std::shared_ptr<const ProcessInfo> ReadInfo(int pid, const std::string& fallbackName) const;
   static uint64_t RulesOf(const Process& process);
+  void Recheck(int pid, Process& process, uint64_t nowNs);
   Process& Obtain(int pid, uint64_t timeNs, const std::string& comm);
   void Sync(int pid, Process& process);
   void ApplyMmap(const SidebandEvent& event);
@@ -91,6 +92,7 @@ class ProcessTable {
   ProcessMapping Resolve(int pid, const MappingSource& source);
   void Insert(Process& process, ProcessMapping mapping);
   void Publish(int pid, Process& process);
+  void RetryWaiting();
 
   FileTable* files_;
   MappingStore* store_;
@@ -98,6 +100,8 @@ class ProcessTable {
   std::vector<std::string> environmentNames_;
   std::unordered_map<int, Process> processes_;
   std::unordered_set<int> dirty_;
+  std::unordered_set<int> waiting_;  // did not fit into the store
+  uint64_t returnsSeen_ = 0;         // of the store, when they were tried last
   std::vector<int> exited_;
   mutable std::unordered_map<int, std::string> comms_;  // by thread id
   std::vector<int> ended_;  // threads to drop from comms_

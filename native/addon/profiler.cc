@@ -17,6 +17,7 @@ namespace {
 constexpr uint64_t kDrainNs = 100'000'000;
 constexpr uint64_t kForgetEveryNs = 10'000'000'000;
 constexpr uint64_t kRescanEveryNs = 1'000'000'000;
+constexpr uint64_t kMinPrimeGapNs = 200'000'000;
 constexpr uint64_t kForgetIdleNs = 60'000'000'000;
 // After a wake-up further events gather for this long: bounds wake-ups to about a thousand a second.
 constexpr long kGatherNs = 500'000;
@@ -169,7 +170,7 @@ void Profiler::Run() {
   setpriority(PRIO_PROCESS, 0, -10);
   const UniqueFd poll(epoll_create1(EPOLL_CLOEXEC));
   WatchAll(poll.get());
-  processes_->Prime();
+  processes_->Prime(BootTimeNs());
   uint64_t nextDrainNs = 0;
   for (bool stopping = false; !stopping;) {
     uint64_t now = BootTimeNs();
@@ -239,7 +240,14 @@ void Profiler::DrainEvents() {
   const bool lost = perf_ ? perf_->Drain(&events_) : sideband_->Drain(&events_);
   for (const auto& event : events_) processes_->Apply(event);
   processes_->Flush();
-  if (lost) processes_->Prime();
+  eventsLost_ |= lost;
+  const uint64_t now = eventsLost_ ? BootTimeNs() : 0;
+  if (!eventsLost_ || now < nextPrimeNs_) return;
+  eventsLost_ = false;
+  processes_->Prime(now);
+  // Reading all of /proc takes the time in which more is lost: never for more than a tenth of it.
+  const uint64_t end = BootTimeNs();
+  nextPrimeNs_ = end + std::max(kMinPrimeGapNs, (end - now) * 9);
 }
 
 void Profiler::DrainSamples() {

@@ -127,6 +127,8 @@ class Profiler {
   size_t switchFrames_ = 0;  // of the tracepoint itself, above the scheduler
   uint64_t nextForgetNs_ = 0;
   uint64_t nextRescanNs_ = 0;
+  bool eventsLost_ = false;
+  uint64_t nextPrimeNs_ = 0;
   uint64_t droppedWindowFull_ = 0;
   uint64_t droppedMalformed_ = 0;
   uint64_t stacksMalformed_ = 0;

@@ -99,15 +99,16 @@ std::vector<int> Sideband::fds() const {
 bool Sideband::Drain(std::vector<SidebandEvent>* out) {
   const uint64_t lostBefore = lost_;
   const size_t first = out->size();
+  bool wasFull = false;
   for (const auto& ring : rings_) {
-    ring->Drain([&](const perf_event_header* header) {
+    wasFull |= ring->Drain([&](const perf_event_header* header) {
       SidebandEvent event;
       if (DecodeSideband(header, &event, &lost_)) out->push_back(std::move(event));
     });
   }
   std::stable_sort(out->begin() + static_cast<ptrdiff_t>(first), out->end(),
                    [](const SidebandEvent& a, const SidebandEvent& b) { return a.timeNs < b.timeNs; });
-  return lost_ != lostBefore;
+  return wasFull || lost_ != lostBefore;
 }
 
 }  // namespace otelprof

@@ -44,7 +44,7 @@ class Sideband {
 
   /// To be polled for reading.
   std::vector<int> fds() const;
-  /// Appends the waiting events, sorted by time. True if records were lost since the last call.
+  /// Appends the waiting events, sorted by time. True if records were, or may have been, lost since the last call.
   bool Drain(std::vector<SidebandEvent>* out);
   uint64_t lost() const { return lost_; }
 

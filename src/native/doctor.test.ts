@@ -5,7 +5,8 @@ import { diagnose, runDoctor } from './doctor.ts';
 import { gatherHostFacts, type HostFacts, type HostReader, kernelAtLeast } from './host-facts.ts';
 
 const GOOD: Readonly<Record<string, string>> = {
-  '/proc/self/status': 'Name:\tnode\nNSpid:\t42\nCapEff:\t000001ffffffffff\n',
+  '/proc/self/status': 'Name:\tnode\nCapEff:\t000001ffffffffff\n',
+  '/proc/self/ns/pid': 'pid:[4026531836]',
   '/proc/kallsyms': '0000000000000000 A fixed_percpu_data\nffffffff81000000 T _stext\n',
   '/proc/sys/kernel/perf_event_paranoid': '2\n',
   '/proc/sys/kernel/unprivileged_bpf_disabled': '2\n',
@@ -19,7 +20,8 @@ function facts(
   over: Partial<HostFacts> = {},
 ): HostFacts {
   const files = { ...GOOD, ...change };
-  const reader: HostReader = { read: (path) => files[path], exists: (path) => files[path] !== undefined };
+  const read = (path: string): string | undefined => files[path];
+  const reader: HostReader = { read, link: read, exists: (path) => files[path] !== undefined };
   return { ...gatherHostFacts(reader), platform: 'linux', arch: 'x64', kernelRelease: '6.1.0', ...over };
 }
 
@@ -53,14 +55,10 @@ describe('the doctor', () => {
       facts({ '/proc/sys/kernel/perf_event_paranoid': '3' }),
       ["sample this user's processes without privileges"],
     ],
-    [
-      'a pid namespace',
-      facts({ '/proc/self/status': 'NSpid:\t42\t7\nCapEff:\t000001ffffffffff\n' }),
-      ['host pid namespace'],
-    ],
+    ['a pid namespace', facts({ '/proc/self/ns/pid': 'pid:[4026532444]' }), ['host pid namespace']],
     [
       'no capabilities',
-      facts({ '/proc/self/status': 'NSpid:\t42\nCapEff:\t0000000000000000\n' }),
+      facts({ '/proc/self/status': 'CapEff:\t0000000000000000\n' }),
       ['load eBPF programs', 'sample every process', "read other processes' mappings and files"],
     ],
   ];
@@ -74,7 +72,7 @@ describe('the doctor', () => {
   }
 
   it('needs no CAP_SYS_RESOURCE', () => {
-    const host = facts({ '/proc/self/status': 'NSpid:\t42\nCapEff:\t000001fffeffffff\n' });
+    const host = facts({ '/proc/self/status': 'CapEff:\t000001fffeffffff\n' });
     assert.ok(!host.capabilities.has('CAP_SYS_RESOURCE'));
     assert.deepEqual(failing(host), []);
   });

@@ -100,7 +100,7 @@ export function diagnose(host: HostFacts, addonError: Error | undefined): Check[
     kallsymsCheck(host),
     check('host pid namespace', host.hostPidNamespace, {
       state: 'limited',
-      why: 'this process is in a pid namespace of its own',
+      why: 'this process is in a pid namespace of its own: processes outside of it are left out',
       fix: 'docker run --pid=host, or hostPID: true in the pod',
     }),
     lockdownCheck(host),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, readlinkSync } from 'node:fs';
 import { arch, platform, release } from 'node:os';
 
 /** Capabilities that a profiler uses, by bit number (include/uapi/linux/capability.h). */
@@ -35,8 +35,13 @@ export interface HostFacts {
 /** Reads files; replaced in tests. */
 export interface HostReader {
   read(path: string): string | undefined;
+  /** The target of a symbolic link. */
+  link(path: string): string | undefined;
   exists(path: string): boolean;
 }
+
+/** The first pid namespace, which is the host's, has this number on every kernel (PROC_PID_INIT_INO). */
+const HOST_PID_NAMESPACE = 'pid:[4026531836]';
 
 const hostReader: HostReader = {
   read(path) {
@@ -44,6 +49,14 @@ const hostReader: HostReader = {
       return readFileSync(path, 'utf8');
     } catch {
       // Not there or not allowed: the fact is unknown, which the doctor reports.
+      return undefined;
+    }
+  },
+  link(path) {
+    try {
+      return readlinkSync(path);
+    } catch {
+      // As above.
       return undefined;
     }
   },
@@ -71,7 +84,8 @@ export function gatherHostFacts(reader: HostReader = hostReader): HostFacts {
     kallsyms: kallsymsState(reader),
     tracefs: /\s(tracefs|debugfs)\s/.test(reader.read('/proc/self/mounts') ?? ''),
     lockdown: /\[(\w+)\]/.exec(reader.read('/sys/kernel/security/lockdown') ?? '')?.[1],
-    hostPidNamespace: /^NSpid:\s*\d+\s*$/m.test(status),
+    // Not NSpid of /proc/self/status: that ends at the namespace which /proc was mounted in.
+    hostPidNamespace: (reader.link('/proc/self/ns/pid') ?? HOST_PID_NAMESPACE) === HOST_PID_NAMESPACE,
   };
 }
 

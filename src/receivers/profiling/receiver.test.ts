@@ -20,12 +20,14 @@ import { ProfilingReceiver } from './receiver.ts';
 class FakeAddon implements ProfilerAddon {
   readonly made: ProfilerOptions[] = [];
   readonly switched: boolean[] = [];
+  readonly calls: string[] = [];
   stopped = 0;
   readonly Profiler: ProfilerAddon['Profiler'];
 
   constructor(refuse: readonly string[] = []) {
     const made = (options: ProfilerOptions): void => void this.made.push(options);
     const stopped = (): void => void this.stopped++;
+    const called = (name: string): void => void this.calls.push(name);
     const switched = (on: boolean): void => void this.switched.push(on);
     this.Profiler = class implements NativeProfiler {
       #collected = 0;
@@ -39,6 +41,7 @@ class FakeAddon implements ProfilerAddon {
           throw Object.assign(new Error('operation not permitted'), { code: 'EPERM', syscall: 'bpf' });
       }
       async collect(): Promise<ArrayBuffer> {
+        called('collect');
         this.#collected++;
         return drawBlock([{ pid: 7, frames: [`f${this.#collected}`, 'main'], times: [1_500n] }]);
       }
@@ -49,6 +52,7 @@ class FakeAddon implements ProfilerAddon {
         switched(on);
       }
       async stop(): Promise<void> {
+        called('stop');
         stopped();
       }
     };
@@ -128,6 +132,18 @@ describe('the profiling receiver', () => {
     assert.equal(addon.stopped, 1);
     await receiver.shutdown(never());
     assert.equal(addon.stopped, 1);
+  });
+
+  it('takes the last report after the sampling has ended, so that every sample has an outcome', async () => {
+    const addon = new FakeAddon();
+    const { clock, settings, receiver } = bench(addon);
+    await receiver.start(testHost(), never());
+    await clock.advance(500);
+    await receiver.shutdown(never());
+    assert.deepEqual(addon.calls, ['collect', 'stop', 'collect']);
+    const outcome = (name: string): number | undefined =>
+      settings.meter.value('receiver_profiling_samples', { outcome: name });
+    assert.deepEqual([outcome('taken'), outcome('delivered')], [2, 2]);
   });
 
   it('gives the native profiler what the configuration says', async () => {

@@ -6,7 +6,7 @@ import { type Clock, repeat, sleep, systemClock, type Timer } from '../../intern
 import type { ProfilerAddon } from '../../native/addon.ts';
 import { loadAddon } from '../../native/addon.ts';
 import { type Check, limitations, remedyFor } from '../../native/doctor.ts';
-import type { Scope } from '../../pdata/profiles-batch.ts';
+import type { ProfilesBatch, Scope } from '../../pdata/profiles-batch.ts';
 import { type Config, inactiveKeys, keysThatNeedEbpf, sampledFraction } from './config.ts';
 import { sampleByChance } from './probabilistic.ts';
 import { observeFractions, observeStats, type ProfilingTotals } from './stats.ts';
@@ -139,16 +139,16 @@ export class ProfilingReceiver implements Receiver {
         // Shutdown takes the last report itself.
         return;
       }
-      await this.#deliver(source, signal);
+      await this.#deliver(() => source.collect(), signal);
       const jitter = 1 + this.#config.reporter_jitter * (2 * Math.random() - 1);
       delayMs = Math.max(1, this.#config.reporter_interval * jitter);
     }
   }
 
-  async #deliver(source: ProfileSource, signal: AbortSignal): Promise<void> {
+  async #deliver(collect: () => Promise<ProfilesBatch | undefined>, signal: AbortSignal): Promise<void> {
     let events = 0;
     try {
-      const batch = await source.collect();
+      const batch = await collect();
       if (batch === undefined) return;
       events = batch.eventCount;
       await this.#next.consumeProfiles(batch, signal);
@@ -167,9 +167,8 @@ export class ProfilingReceiver implements Receiver {
     const source = this.#source;
     this.#source = undefined;
     if (source === undefined) return;
-    await this.#deliver(source, deadline);
+    await this.#deliver(() => source.stop(), deadline);
     this.#readTotals(source);
-    await source.stop();
     notices.delete('profiling');
   }
 }

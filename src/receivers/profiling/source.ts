@@ -28,7 +28,8 @@ export interface ProfileSource {
   setSampling(on: boolean): void;
   /** Running totals by name. */
   stats(): Record<string, number>;
-  stop(): Promise<void>;
+  /** Ends the sampling and hands over what `collect` would have; `stats` then are final. Once. */
+  stop(): Promise<ProfilesBatch | undefined>;
 }
 
 /** Why a way of profiling could not be taken. */
@@ -127,17 +128,19 @@ function openNative(
     offCpuFraction: config.off_cpu_threshold,
     probes: config.probes.map(probeName),
   };
+  const collect = async (): Promise<ProfilesBatch | undefined> =>
+    assembleBatch(readProfileBlock(await profiler.collect()), assembly);
   return {
     mode,
-    async collect() {
-      const block = readProfileBlock(await profiler.collect());
-      return assembleBatch(block, assembly);
-    },
+    collect,
     setSampling: (on) => {
       if (isEbpf) profiler.setSampling(on);
     },
     stats: () => profiler.stats(),
-    stop: () => profiler.stop(),
+    async stop() {
+      await profiler.stop();
+      return collect();
+    },
   };
 }
 
@@ -190,7 +193,9 @@ async function openSelf(config: Config, scope: Scope): Promise<ProfileSource> {
     setSampling: () => undefined,
     stats: () => ({}),
     async stop() {
+      const batch = await self.collect();
       self.stop();
+      return batch;
     },
   };
 }

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// A profiler in a process of its own, for tests that take something away from it: privileges, /proc, time.
+// Prints a line when it runs, profiles until its standard input ends, and prints what it saw.
+import { text } from 'node:stream/consumers';
+import { setTimeout as delay } from 'node:timers/promises';
+import { record, seenProcesses, tablesLoaded } from './recording.ts';
+
+const [options = '{}'] = process.argv.slice(2);
+const parsed: unknown = JSON.parse(options);
+const recorded = await record(
+  typeof parsed === 'object' && parsed !== null ? { ...parsed } : {},
+  async (source) => {
+    await tablesLoaded(source);
+    console.log('ready');
+    await text(process.stdin);
+    // What is judged are the stacks of the last moment, when all tables are there.
+    await tablesLoaded(source);
+    await source.collect();
+    await delay(700);
+  },
+);
+console.log(
+  JSON.stringify({
+    stats: recorded.stats,
+    delivered: recorded.delivered,
+    processes: seenProcesses(recorded.batch),
+  }),
+);

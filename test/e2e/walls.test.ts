@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+import assert from 'node:assert/strict';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { packageRoot } from '../../src/internal/package-root.ts';
+import { WITHOUT_ROOT } from '../left-out.ts';
+import { assertAddsUp, eventsOf, type SeenProcess } from './recording.ts';
+import { buildTrouble, leastComplete, recordApart, type Report, type Trouble } from './trouble.ts';
+
+const BURN = /^_start;.*;main;outer_work/;
+const IN_SHELL = ['sh', '-c'];
+/** `$0` and `$@` of a shell that ends by becoming the profiler. */
+const BECOME = 'exec "$0" "$@"';
+
+describe('what is kept from the profiler', { timeout: 180_000, skip: WITHOUT_ROOT }, () => {
+  const dir = mkdtempSync(join(tmpdir(), 'otelcol-profiles-walls-'));
+  const children: ChildProcess[] = [];
+  let trouble: Trouble;
+
+  const burn = async (): Promise<string> => {
+    const child = spawn(trouble.burn, { stdio: 'ignore' });
+    children.push(child);
+    await once(child, 'spawn');
+    return String(child.pid);
+  };
+  const of = (report: Report, pid: string): SeenProcess => {
+    const found = report.processes.find((p) => p.pid === pid);
+    assert.ok(found !== undefined, `no process ${pid}`);
+    return found;
+  };
+
+  before(() => {
+    chmodSync(dir, 0o755);
+    trouble = buildTrouble(dir);
+  });
+  after(() => {
+    for (const child of children) child.kill('SIGKILL');
+    rmSync(dir, { recursive: true, force: true });
+  });
+
+  it('profiles a process whose /proc entry is masked, by the name the kernel has for it', async () => {
+    const masked = await burn();
+    const report = await recordApart(
+      ['unshare', '--mount', ...IN_SHELL, `mount -t tmpfs none /proc/${masked} && ${BECOME}`],
+      {},
+      () => delay(100),
+    );
+    const process = of(report, masked);
+    assert.equal(process.executable, 'burn-c');
+    assert.equal(eventsOf(process, BURN), 0);
+    assert.ok((report.stats['process_sync_failures'] ?? 0) > 0);
+    assertAddsUp(report);
+  });
+
+  it("sees mappings as they are made where other users' /proc is closed to it", async () => {
+    const early = await burn();
+    let late = '';
+    const few = '-all,+bpf,+perfmon,+syslog';
+    const caps = ['--bounding-set', '--inh-caps', '--ambient-caps'].map((option) => `${option}=${few}`);
+    const report = await recordApart(
+      ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups', ...caps],
+      {},
+      async () => {
+        late = await burn();
+        await delay(200);
+      },
+    );
+    // Since Linux 6.13 CAP_PERFMON opens /proc/PID/maps: then the files are found for early ones too.
+    assert.equal(of(report, early).executable, 'burn-c');
+    assert.equal(of(report, late).executable, 'burn-c');
+    leastComplete(of(report, late), BURN, 0.9);
+    assertAddsUp(report);
+  });
+
+  for (const translation of [true, false]) {
+    const asked = translation ? 'asked to' : 'not asked to, as /proc knows no others';
+    it(`tells pids of its own namespace, two below the host's, ${asked}`, async () => {
+      const apart = ['unshare', '--fork', '--pid', '--mount-proc'];
+      const outside = await burn();
+      const report = await recordApart(
+        [...apart, ...apart, ...IN_SHELL, `${trouble.burn} & ${BECOME}`],
+        { pid_namespace_translation: translation },
+        () => delay(100),
+      );
+      const burning = report.processes.filter((p) => p.executable === 'burn-c');
+      const [inside] = burning;
+      assert.ok(inside !== undefined && burning.length === 1, JSON.stringify(burning.map((p) => p.pid)));
+      leastComplete(inside, BURN, 0.9);
+      assert.ok(report.processes.every((p) => Number(p.pid) > 0 && Number(p.pid) < 200 && p.pid !== outside));
+      assert.ok((report.stats['drop_filtered_pid_namespace'] ?? 0) > 0);
+      assertAddsUp(report);
+    });
+  }
+
+  it('says what to do where the addon is missing, and shows the collector alone where it may', async () => {
+    const app = join(dir, 'app');
+    for (const part of ['package.json', 'bin', 'proto', 'build/bpf', 'build/web', 'build/chunks']) {
+      cpSync(join(packageRoot(), part), join(app, part), { recursive: true });
+    }
+    for (const file of ['otelcol-profiles.mjs', 'otelcol_codecs.node']) {
+      cpSync(join(packageRoot(), 'build', file), join(app, 'build', file));
+    }
+    const command = join(app, 'bin', 'otelcol-profiles');
+    const failed = (args: readonly string[]): string => {
+      try {
+        execFileSync(process.execPath, [command, ...args], { encoding: 'utf8', stdio: 'pipe' });
+      } catch (error) {
+        if (error instanceof Error && 'stdout' in error && 'stderr' in error) {
+          return `${String(error.stdout)}${String(error.stderr)}`;
+        }
+        throw error;
+      }
+      throw new Error('exit code 0');
+    };
+    const doctor = failed(['doctor']);
+    assert.match(doctor, /native addon +missing/);
+    assert.match(doctor, /fix: npm run setup/);
+    const settings = [
+      '--set=receivers.profiling.error_mode=propagate',
+      '--set=exporters.viewer.endpoint=localhost:0',
+      '--set=extensions.health_check.endpoint=localhost:0',
+      '--set=receivers.otlp.protocols.grpc.endpoint=localhost:0',
+      '--set=receivers.otlp.protocols.http.endpoint=localhost:0',
+      '--set=service.telemetry.metrics.level=none',
+    ];
+    assert.match(failed(settings), /the native addon is not built: run "npm run setup"/);
+    const child = spawn(process.execPath, [command, ...settings.slice(1)], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+      cwd: dir,
+    });
+    children.push(child);
+    let log = '';
+    child.stderr.on('data', (chunk: Buffer) => (log += chunk.toString()));
+    while (!log.includes('Everything is ready') && child.exitCode === null) await delay(20);
+    assert.match(log, /warn\tprofiling this collector only/);
+    child.kill('SIGTERM');
+    const [code] = await once(child, 'exit');
+    assert.equal(code, 0, log);
+  });
+});
