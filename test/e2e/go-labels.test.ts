@@ -68,7 +68,7 @@ describe('labels of Go programs', { timeout: 240_000, skip: WITHOUT_ROOT }, () =
       assert.ok(batch !== undefined);
       // What was sampled before the program's tables were loaded says so.
       const seen = started.map((child) =>
-        seenOf(batch, new Set([child.pid ?? -1])).filter(
+        seenOf(batch, (pid) => pid === child.pid).filter(
           (s) => !s.frames.some((frame) => frame.type === 'abort-marker'),
         ),
       );

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { setTimeout as delay } from 'node:timers/promises';
+import type { ProfilesBatch } from '../../src/pdata/profiles-batch.ts';
 import { configSchema } from '../../src/receivers/profiling/config.ts';
 import { openSource } from '../../src/receivers/profiling/source.ts';
 import type { RunningPrograms, TruthProgram } from './programs.ts';
@@ -25,8 +26,7 @@ export async function measure(running: RunningPrograms, hz: number, seconds: num
   let delivered = 0;
   let settledNs = 0n;
   const { source } = await openSource(configSchema.parse({ samples_per_second: hz }), scope, false);
-  const collect = async (): Promise<void> => {
-    const batch = await source.collect();
+  const take = (batch: ProfilesBatch | undefined): void => {
     if (batch === undefined) return;
     delivered += batch.eventCount;
     for (const [program, seen] of byProgram)
@@ -41,13 +41,12 @@ export async function measure(running: RunningPrograms, hz: number, seconds: num
   try {
     for (let i = 0; i < seconds; i++) {
       await delay(1000);
-      await collect();
+      take(await source.collect());
       if (settledNs === 0n && source.stats()['worker_queue'] === 0)
         settledNs = BigInt(Date.now()) * 1_000_000n;
     }
   } finally {
-    await source.stop();
+    take(await source.stop());
   }
-  await collect();
   return { byProgram, settledNs, delivered, stats: source.stats() };
 }
