@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { diagnose, runDoctor } from './doctor.ts';
+import { diagnose, runDoctor, triedChecks } from './doctor.ts';
 import { gatherHostFacts, type HostFacts, type HostReader, kernelAtLeast } from './host-facts.ts';
 
 const GOOD: Readonly<Record<string, string>> = {
@@ -13,6 +13,8 @@ const GOOD: Readonly<Record<string, string>> = {
   '/proc/self/mounts': 'tracefs /sys/kernel/tracing tracefs rw 0 0\n',
   '/sys/kernel/security/lockdown': '[none] integrity confidentiality\n',
   '/sys/kernel/btf/vmlinux': '',
+  '/sys/bus/event_source/devices/kprobe/type': '8\n',
+  '/sys/bus/event_source/devices/uprobe/type': '9\n',
 };
 
 function facts(
@@ -37,7 +39,22 @@ describe('the doctor', () => {
 
   const cases: readonly (readonly [string, HostFacts, string[]])[] = [
     ['no BTF', facts({ '/sys/kernel/btf/vmlinux': undefined }), ['BTF']],
-    ['an old kernel', facts({}, { kernelRelease: '5.4.0-1' }), ['kernel 5.10 or newer']],
+    [
+      'an old kernel',
+      facts({}, { kernelRelease: '5.4.0-1' }),
+      ['kernel 5.10 or newer', 'kernel frames above a kretprobe'],
+    ],
+    ['Linux 5.10', facts({}, { kernelRelease: '5.10.0-46' }), ['kernel frames above a kretprobe']],
+    [
+      'no kprobes',
+      facts({ '/sys/bus/event_source/devices/kprobe/type': undefined }),
+      ['probes of kernel functions'],
+    ],
+    [
+      'no uprobes',
+      facts({ '/sys/bus/event_source/devices/uprobe/type': undefined }),
+      ['probes of user functions'],
+    ],
     [
       'hidden kernel symbols',
       facts({ '/proc/kallsyms': '0000000000000000 T _stext\n' }),
@@ -75,6 +92,20 @@ describe('the doctor', () => {
     const host = facts({ '/proc/self/status': 'CapEff:\t000001fffeffffff\n' });
     assert.ok(!host.capabilities.has('CAP_SYS_RESOURCE'));
     assert.deepEqual(failing(host), []);
+  });
+
+  it('says what trying has found', () => {
+    const states = (tried: Record<string, unknown>): string[] =>
+      triedChecks(tried).map((c) => `${c.feature}: ${c.state}${c.essential === true ? ', essential' : ''}`);
+    assert.deepEqual(states({ bpf: true, taskPtRegs: true }), [
+      'eBPF programs, tried: works, essential',
+      'user stacks of samples in the kernel: works',
+    ]);
+    assert.deepEqual(states({ bpf: false, bpfError: 'EPERM', taskPtRegs: false }), [
+      'eBPF programs, tried: missing, essential',
+      'user stacks of samples in the kernel: limited',
+    ]);
+    assert.match(triedChecks({ bpf: false, bpfError: 'EPERM' })[0]?.why ?? '', /EPERM/);
   });
 
   it('says how to build a missing addon', () => {

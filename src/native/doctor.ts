@@ -104,11 +104,33 @@ export function diagnose(host: HostFacts, addonError: Error | undefined): Check[
       fix: 'docker run --pid=host, or hostPID: true in the pod',
     }),
     lockdownCheck(host),
+    ...probesChecks(host),
     check('tracefs', host.tracefs, {
       state: 'limited',
       optional: true,
       why: 'not mounted; nothing here needs it',
       fix: 'mount -t tracefs nodev /sys/kernel/tracing',
+    }),
+  ];
+}
+
+/** What the key `probes` can ask of this kernel; without them the rest works. */
+function probesChecks(host: HostFacts): Check[] {
+  const has = (name: 'kprobe' | 'uprobe', option: string, feature: string): Check =>
+    check(feature, host.eventSources.has(name), {
+      state: 'limited',
+      optional: true,
+      why: `the kernel is built without ${option}: such a probe is an error at the start`,
+      fix: `boot a kernel built with ${option}=y`,
+    });
+  return [
+    has('uprobe', 'CONFIG_UPROBES', 'probes of user functions'),
+    has('kprobe', 'CONFIG_KPROBES', 'probes of kernel functions'),
+    check('kernel frames above a kretprobe', kernelAtLeast(host.kernelRelease, 5, 15), {
+      state: 'limited',
+      optional: true,
+      why: `kernel ${host.kernelRelease} cannot unwind through one: its stacks, and those below it, end there`,
+      fix: 'boot a kernel of 5.15 or newer',
     }),
   ];
 }
@@ -135,15 +157,23 @@ function lockdownCheck(host: HostFacts): Check {
   );
 }
 
-/** Facts from trying that contradict what the files promise. */
-function probeChecks(facts: ProbeFacts): Check[] {
-  const errors = facts['errors'];
-  if (typeof errors !== 'object' || errors === null) return [];
-  return Object.entries(errors).map(([feature, why]) => ({
-    feature: `probe: ${feature}`,
-    state: 'limited' as const,
-    why: String(why),
-  }));
+/** What trying has found: that eBPF is refused although everything promises it, and what is done without a helper. */
+export function triedChecks(facts: ProbeFacts): Check[] {
+  const error = facts['bpfError'];
+  return [
+    check('eBPF programs, tried', facts['bpf'] === true, {
+      state: 'missing',
+      essential: true,
+      why: `the kernel refuses a program that does nothing: ${typeof error === 'string' ? error : 'no reason given'}`,
+      fix: 'allow bpf(2): look at seccomp, at the container runtime and at the security modules',
+    }),
+    check('user stacks of samples in the kernel', facts['taskPtRegs'] === true, {
+      state: 'limited',
+      optional: true,
+      why: 'bpf_task_pt_regs (5.15) is missing: registers are read from the end of the kernel stack, which works without KASAN',
+      fix: 'boot a kernel of 5.15 or newer',
+    }),
+  ];
 }
 
 /** The report that `otelcol-profiles doctor` prints. */
@@ -151,7 +181,7 @@ export async function runDoctor(): Promise<DoctorReport> {
   const probe = tryProbe();
   const checks = [
     ...diagnose(gatherHostFacts(), probe.error),
-    ...(probe.facts === undefined ? [] : probeChecks(probe.facts)),
+    ...(probe.facts === undefined ? [] : triedChecks(probe.facts)),
   ];
   const ok = checks.every((c) => c.essential !== true || c.state === 'works');
   const width = Math.max(...checks.map((c) => c.feature.length));

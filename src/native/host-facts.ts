@@ -30,6 +30,8 @@ export interface HostFacts {
   readonly tracefs: boolean;
   readonly lockdown: string | undefined;
   readonly hostPidNamespace: boolean;
+  /** Dynamic perf event sources, of those that probes need. */
+  readonly eventSources: ReadonlySet<'kprobe' | 'uprobe'>;
 }
 
 /** Reads files; replaced in tests. */
@@ -86,6 +88,11 @@ export function gatherHostFacts(reader: HostReader = hostReader): HostFacts {
     lockdown: /\[(\w+)\]/.exec(reader.read('/sys/kernel/security/lockdown') ?? '')?.[1],
     // Not NSpid of /proc/self/status: that ends at the namespace which /proc was mounted in.
     hostPidNamespace: (reader.link('/proc/self/ns/pid') ?? HOST_PID_NAMESPACE) === HOST_PID_NAMESPACE,
+    eventSources: new Set(
+      (['kprobe', 'uprobe'] as const).filter((name) =>
+        reader.exists(`/sys/bus/event_source/devices/${name}/type`),
+      ),
+    ),
   };
 }
 
