@@ -20,6 +20,7 @@
 #include "bpf_syscall.h"
 #include "proc_fs.h"
 #include "process_filter.h"
+#include "unwind/machine.h"
 
 namespace otelprof {
 namespace {
@@ -39,7 +40,7 @@ constexpr uint32_t kMaxPids = 1u << 22;
 constexpr uint32_t kMaxMappings = 1u << 24;
 // Context switches come in bursts that no rate bounds.
 constexpr uint32_t kOffCpuRingBytes = 4u << 20;
-// task_struct.stack spans this on x86_64 without KASAN; used only where bpf_task_pt_regs is unknown.
+// task_struct.stack spans this without KASAN, and at least a page; used only where bpf_task_pt_regs is unknown.
 constexpr uint32_t kKernelStackBytes = 16384;
 // PROC_PID_INIT_INO of the kernel.
 constexpr ino_t kHostPidNamespace = 0xEFFFFFFC;
@@ -158,7 +159,8 @@ Failure BpfSession::Configure(const Options& options) {
   config.send_idle = options.sendIdleFrames;
   config.have_task_pt_regs = taskPtRegs_;
   config.ring_bytes = ringBytes_;
-  config.kernel_stack_bytes = kKernelStackBytes;
+  config.kernel_stack_bytes = std::max(kKernelStackBytes, static_cast<uint32_t>(sysconf(_SC_PAGESIZE)));
+  config.code_address_mask = CodeAddressMask();
   config.no_kernel_stacks = !options.kernelStacks;
   config.no_user_stacks = !options.userStacks;
   config.min_age_ns = options.minProcessAgeNs;

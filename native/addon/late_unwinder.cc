@@ -114,6 +114,9 @@ LateUnwinder::Outcome LateUnwinder::Unwind(Waiting* waiting, bool last) {
   registers.returnAddress = from.return_address != 0;
   registers.viaFp = from.via_fp != 0;
   registers.stackSwitches = from.stack_switches;
+  registers.lr = from.lr;
+  registers.called = from.called != 0;
+  registers.guessedSp = from.guessed_sp != 0;
   registers.depth = static_cast<int>(waiting->frames.size());
   const UnwindResult result = UnwindStack(registers, waiting->stack, lookup, &frames_);
   if (missing && !last) return Outcome::Wait;

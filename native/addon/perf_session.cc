@@ -25,8 +25,9 @@ constexpr uint32_t kWakeBytes = 256 * 1024;
 constexpr uint32_t kStackBytes = 16 * 1024;
 constexpr size_t kMaxKeptBytes = 64u << 20;
 constexpr size_t kMaxEvents = 8192;
-// Bits of the x86 register mask: BP 6, SP 7, IP 8. Values come in ascending bit order.
-constexpr uint64_t kRegisterMask = 1u << 6 | 1u << 7 | 1u << 8;
+constexpr bool kIsAarch64 = kNativeMachine == Machine::Aarch64;
+// Bits of the register mask: of x86 BP 6, SP 7, IP 8; of aarch64 X29, LR, SP and PC from 29. Values come in that order.
+constexpr uint64_t kRegisterMask = kIsAarch64 ? uint64_t{0xf} << 29 : uint64_t{7} << 6;
 constexpr uint64_t kFirstContextMark = static_cast<uint64_t>(PERF_CONTEXT_MAX);
 
 perf_event_attr SamplingAttr(uint32_t samplesPerSecond, bool excludeKernel) {
@@ -214,6 +215,7 @@ void PerfSession::UnwindOne(std::span<const uint8_t> bytes, const ProcessTable& 
   if (abi == PERF_SAMPLE_REGS_ABI_64) {
     UnwindRegisters registers;
     registers.fp = in.Read<uint64_t>();
+    if (kIsAarch64) registers.lr = in.Read<uint64_t>();
     registers.sp = in.Read<uint64_t>();
     registers.ip = in.Read<uint64_t>();
     const uint64_t size = in.Read<uint64_t>();

@@ -33,6 +33,20 @@ enum { BPF_RB_AVAIL_DATA = 0 };
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
+#if defined(__TARGET_ARCH_arm64)
+struct pt_regs {
+  unsigned long regs[31];
+  unsigned long sp;
+  unsigned long pc;
+  unsigned long pstate;
+};
+
+struct thread_struct {
+  struct {
+    unsigned long tp_value;
+  } uw;
+};
+#else
 struct pt_regs {
   unsigned long bp;
   unsigned long ip;
@@ -40,6 +54,11 @@ struct pt_regs {
   unsigned long flags;
   unsigned long sp;
 };
+
+struct thread_struct {
+  unsigned long fsbase;
+};
+#endif
 
 struct mm_struct {
   unsigned long start_code;
@@ -64,10 +83,6 @@ struct pid {
   struct upid numbers[1];
 };
 
-struct thread_struct {
-  unsigned long fsbase;
-};
-
 struct task_struct {
   void *stack;
   unsigned int flags;
@@ -85,9 +100,13 @@ struct task_struct {
 
 #pragma clang attribute pop
 
-/* Layout fixed by the user API: x86_64 bpf_user_pt_regs_t = struct pt_regs. */
+/* Layout fixed by the user API: bpf_user_pt_regs_t is struct pt_regs of x86_64, struct user_pt_regs of aarch64. */
 struct bpf_perf_event_data {
+#if defined(__TARGET_ARCH_arm64)
+  __u64 regs[31], sp, pc, pstate;
+#else
   __u64 r15, r14, r13, r12, bp, bx, r11, r10, r9, r8, ax, cx, dx, si, di, orig_ax, ip, cs, flags, sp, ss;
+#endif
   __u64 sample_period;
   __u64 addr;
 };

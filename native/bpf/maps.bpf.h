@@ -4,6 +4,8 @@
 #include "counters.h"
 #include "profile.h"
 
+const volatile struct op_config config = {};
+
 /* The longest part of a Python frame that is read. */
 #define OP_PYTHON_FRAME_BYTES 120
 
@@ -36,6 +38,7 @@ struct op_scratch {
   __u64 ip;
   __u64 sp;
   __u64 fp;
+  __u64 lr; /* aarch64 */
   __u32 return_address; /* ip is a return address */
   __u32 via_fp;         /* ip was found by a frame-pointer step */
   __u32 known;          /* the process has a mapping table */
@@ -55,6 +58,8 @@ struct op_scratch {
   __u32 has_go;
   __u32 label_count;
   __u32 labels_left_out;
+  __u32 called;     /* aarch64: the frame has called another one, lr is not its own */
+  __u32 guessed_sp; /* aarch64: after a frame-pointer step, sp is lower than the frame's */
   __u32 pad;
   struct op_label labels[OP_MAX_LABELS];
   struct op_process process;

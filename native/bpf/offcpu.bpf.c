@@ -78,7 +78,7 @@ static __always_inline void left(void *ctx, struct task_struct *task, const stru
     count_up(OP_COUNT_OFF_CPU_MAP_FULL, 1);
     return;
   }
-  take(s, &who, OP_SAMPLE_OFF_CPU, key->start_ns, 0);
+  take(s, &who, OP_SAMPLE_OFF_CPU, key->start_ns, OP_KERNEL_MODE);
   if (!emit(ctx, s, true, 0)) bpf_map_delete_elem(&off_cpu_threads, key);
 }
 

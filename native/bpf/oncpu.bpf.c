@@ -25,10 +25,8 @@ int on_cpu(struct bpf_perf_event_data *ctx) {
     count_up(OP_COUNT_NO_SCRATCH, 1);
     return 0;
   }
-  s->ip = ctx->ip;
-  s->sp = ctx->sp;
-  s->fp = ctx->bp;
-  take(s, &who, OP_SAMPLE_ON_CPU, 0, ctx->cs);
-  emit(ctx, s, (ctx->cs & 3) != 3, 0);
+  OP_SET_REGISTERS(s, ctx);
+  take(s, &who, OP_SAMPLE_ON_CPU, 0, OP_MODE(ctx));
+  emit(ctx, s, !is_user_mode(OP_MODE(ctx)), 0);
   return 0;
 }

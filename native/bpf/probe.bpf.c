@@ -41,12 +41,10 @@ int probe(struct pt_regs *ctx) {
     count_up(OP_COUNT_PROBE_NESTED, 1);
     return 0;
   }
-  __u64 cs = ctx->cs;
-  s->ip = ctx->ip;
-  s->sp = ctx->sp;
-  s->fp = ctx->bp;
-  take(s, &who, OP_SAMPLE_PROBE, config.probe, cs);
-  emit(ctx, s, (cs & 3) != 3, 0);
+  __u64 mode = OP_MODE(ctx);
+  OP_SET_REGISTERS(s, ctx);
+  take(s, &who, OP_SAMPLE_PROBE, config.probe, mode);
+  emit(ctx, s, !is_user_mode(mode), 0);
   leave(s);
   return 0;
 }

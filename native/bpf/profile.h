@@ -53,6 +53,24 @@ enum op_rule_kind {
 #define OP_RULE_FP_WORDS(rule) (((rule) >> 3) & 0x1fff)
 #define OP_RULE_MAX_FP_WORDS 0x1fff
 
+/*
+ * On aarch64 the 13 bits tell where the return address is: words below the CFA (12 bits, 0 = still in the link
+ * register), and whether the caller's frame pointer lies below it (a frame record) or is unchanged. SP, FP, SIGNAL and
+ * END exist.
+ */
+#define OP_RULE_RECORD (1u << 15)
+#define OP_RULE_RA_WORDS(rule) (((rule) >> 3) & 0xfff)
+#define OP_RULE_MAX_RA_WORDS 0xfff
+#define OP_RULE_AARCH64(kind, cfa_words, ra_words, record) \
+  ((__u32)(kind) | ((__u32)(ra_words) << 3) | ((record) ? OP_RULE_RECORD : 0) | ((__u32)(__u16)(cfa_words) << 16))
+
+/* Where the kernel put the interrupted registers: offsets in a signal frame from the stack pointer. */
+#define OP_X86_UCONTEXT_RBP 120
+#define OP_X86_UCONTEXT_RSP 160
+#define OP_X86_UCONTEXT_RIP 168
+/* siginfo 128, ucontext up to the aligned mcontext 176, fault address 8; then x0 … x30, sp, pc. */
+#define OP_AARCH64_SIGNAL_X29 (128 + 176 + 8 + 29 * 8)
+
 /* ---- Processes and mappings ------------------------------------------------------------------- */
 
 /* Value of the hash tgid → range of op_mapping; written by user space only. */
@@ -148,11 +166,15 @@ struct op_resume {
   __u64 ip;
   __u64 sp;
   __u64 fp;
+  __u64 lr; /* aarch64 */
   __u8 return_address;
   __u8 via_fp;
   __u8 stack_switches;
-  __u8 reserved;
+  __u8 called;     /* aarch64: lr is not the frame's */
+  __u8 guessed_sp; /* aarch64: sp is lower than the frame's */
+  __u8 reserved[3];
   __u32 bytes;
+  __u32 pad;
 };
 
 /* With its head below 32 KiB, the limit of one per-CPU allocation. */
@@ -172,6 +194,7 @@ struct op_config {
   __u32 off_cpu_threshold; /* a switch is chosen when a random number is not above */
   __u32 probe;             /* number of the probe this copy of the program is attached to */
   __u32 filter_comm;       /* some rule names a comm */
+  __u64 code_address_mask; /* the bits of a user address; others may hold an authentication code */
   __u64 min_age_ns;
   /* A sample matches rule i when bit i is set in its process's rules, and the rule names no comm or the
    * thread's. It is kept when it matches a rule of include (or there is none) and none of exclude. */

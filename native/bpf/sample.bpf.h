@@ -4,9 +4,6 @@
 /* What every kind of sample does: filter, take the registers, unwind, hand over. */
 #include "unwind.bpf.h"
 
-const volatile struct op_config config = {};
-
-#define USER_CS_64 0x33
 /* MAX_PID_NS_LEVEL of the kernel, and the host itself. */
 #define OP_PID_LEVELS 33
 
@@ -80,9 +77,9 @@ static __always_inline bool is_wanted(const struct op_task *who) {
   return false;
 }
 
-/* Where the task left user mode; false when it cannot be told. With `cs` of user mode s->ip, sp and fp are set. */
-static __always_inline bool user_registers(struct op_scratch *s, __u64 cs) {
-  if ((cs & 3) != 3) {
+/* Where the task left user mode; false when it cannot be told. With a `mode` of user mode s has the registers. */
+static __always_inline bool user_registers(struct op_scratch *s, __u64 mode) {
+  if (!is_user_mode(mode)) {
     struct pt_regs *regs;
     if (config.have_task_pt_regs) {
       regs = (struct pt_regs *)bpf_task_pt_regs((void *)bpf_get_current_task_btf());
@@ -91,14 +88,12 @@ static __always_inline bool user_registers(struct op_scratch *s, __u64 cs) {
       regs = (struct pt_regs *)(BPF_CORE_READ(task, stack) + config.kernel_stack_bytes -
                                 bpf_core_type_size(struct pt_regs));
     }
-    cs = BPF_CORE_READ(regs, cs);
-    s->ip = BPF_CORE_READ(regs, ip);
-    s->sp = BPF_CORE_READ(regs, sp);
-    s->fp = BPF_CORE_READ(regs, bp);
+    mode = OP_READ_MODE(regs);
+    OP_READ_REGISTERS(s, regs);
     s->flags |= OP_SAMPLE_KERNEL_MODE;
   }
-  if (cs == USER_CS_64) return true;
-  s->error = (cs & 3) == 3 ? OP_COUNT_ERR_COMPAT : OP_COUNT_ERR_REGS;
+  if (is_user_64(mode)) return true;
+  s->error = is_user_mode(mode) ? OP_COUNT_ERR_COMPAT : OP_COUNT_ERR_REGS;
   return false;
 }
 
@@ -153,7 +148,9 @@ __weak __attribute__((noinline)) int hand_over_part(__u32 cpu) {
   r->resume.return_address = s->return_address;
   r->resume.via_fp = s->via_fp;
   r->resume.stack_switches = s->stack_switches;
-  r->resume.reserved = 0;
+  r->resume.called = s->called;
+  r->resume.guessed_sp = s->guessed_sp;
+  r->resume.lr = s->lr;
   r->resume.bytes = filled;
   if (bpf_ringbuf_output(&samples, r, sizeof(r->head) + sizeof(r->resume) + filled, BPF_RB_NO_WAKEUP)) return 0;
   s->copied += filled;
@@ -177,11 +174,13 @@ static __always_inline bool hand_over_stack(struct op_scratch *s) {
 #define OP_RESUMES 0
 #endif
 
-static __always_inline void unwind_user(struct op_scratch *s, __u64 cs, __u32 tgid) {
+static __always_inline void unwind_user(struct op_scratch *s, __u64 mode, __u32 tgid) {
   const struct op_process *process = bpf_map_lookup_elem(&processes, &tgid);
 
   s->return_address = 0;
   s->via_fp = 0;
+  s->called = 0;
+  s->guessed_sp = 0;
   s->mapping.start = 0;
   s->mapping.end = 0;
   s->fp_steps = 0;
@@ -198,7 +197,7 @@ static __always_inline void unwind_user(struct op_scratch *s, __u64 cs, __u32 tg
   } else {
     s->flags |= OP_SAMPLE_UNKNOWN_PROCESS;
   }
-  if (!user_registers(s, cs)) {
+  if (!user_registers(s, mode)) {
     count_up(s->error, 1);
     return;
   }
@@ -287,8 +286,8 @@ static __always_inline bool emit(void *ctx, struct op_scratch *s, bool has_kerne
   return true;
 }
 
-/* Fills in what every sample says. The caller has set s->ip, sp and fp if `cs` is of user mode. */
-static __always_inline void take(struct op_scratch *s, const struct op_task *who, __u32 kind, __u64 value, __u64 cs) {
+/* Fills in what every sample says. The caller has set the registers if `mode` is of user mode. */
+static __always_inline void take(struct op_scratch *s, const struct op_task *who, __u32 kind, __u64 value, __u64 mode) {
   struct task_struct *task = who->task;
 
   s->sample.version = OP_SAMPLE_VERSION;
@@ -313,5 +312,5 @@ static __always_inline void take(struct op_scratch *s, const struct op_task *who
   if (BPF_CORE_READ(task, flags) & PF_KTHREAD)
     s->flags |= OP_SAMPLE_KERNEL_THREAD;
   else if (!config.no_user_stacks)
-    unwind_user(s, cs, who->tgid);
+    unwind_user(s, mode, who->tgid);
 }

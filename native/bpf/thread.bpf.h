@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 #pragma once
 
+#include "arch.bpf.h"
 #include "maps.bpf.h"
 
 /* glibc, x86_64: the first block of thread-specific data, in struct pthread; the DTV pointer behind the self pointer. */
@@ -11,7 +12,7 @@
 /* Where the current thread has a variable, see enum op_thread_source; `bias` is that of the file with the slot. */
 static __always_inline bool thread_address(__u8 source, __u64 thread_slot, __u64 bias, __u64 *out) {
   struct task_struct *task = (struct task_struct *)bpf_get_current_task();
-  __u64 tp = BPF_CORE_READ(task, thread.fsbase);
+  __u64 tp = thread_pointer(task);
   __u64 pair[2] = {}, base = 0;
   __u64 slot = thread_slot + bias;
 

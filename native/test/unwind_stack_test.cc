@@ -37,7 +37,7 @@ class MadeUp {
       return true;
     };
     return UnwindStack(registers, {reinterpret_cast<const uint8_t*>(words.data()), words.size() * 8}, lookup,
-                       &frames);
+                       &frames, Machine::X86_64, ~uint64_t{0});
   }
 
   std::vector<op_frame> frames;
@@ -168,8 +168,13 @@ __attribute__((noinline)) void FramesByLibgcc(std::vector<uint64_t>* out) {
 __attribute__((noinline, no_sanitize("address"))) int Compare(const void* a, const void* b) {
   if (g_expected.empty()) {
     UnwindRegisters registers;
+#if defined(__aarch64__)
+    asm volatile("adr %0, .\n mov %1, sp\n mov %2, x29\n mov %3, x30"
+                 : "=r"(registers.ip), "=r"(registers.sp), "=r"(registers.fp), "=r"(registers.lr));
+#else
     asm volatile("leaq 0(%%rip), %0\n movq %%rsp, %1\n movq %%rbp, %2"
                  : "=r"(registers.ip), "=r"(registers.sp), "=r"(registers.fp));
+#endif
     std::vector<uint64_t> copy(4096);
     // libc's start code lies within a few KiB; environ marks memory that is surely mapped above it.
     const uint64_t top = reinterpret_cast<uint64_t>(environ[0]);

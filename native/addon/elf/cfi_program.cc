@@ -6,9 +6,17 @@
 namespace otelprof {
 namespace {
 
-// DWARF register numbers of x86_64.
-constexpr uint64_t kRbp = 6;
-constexpr uint64_t kRsp = 7;
+/// DWARF register numbers.
+struct Registers {
+  uint64_t fp;
+  uint64_t sp;
+};
+constexpr Registers kX86Registers = {6, 7};         // rbp, rsp
+constexpr Registers kAarch64Registers = {29, 31};  // x29, sp; the return address is in x30
+
+const Registers& RegistersOf(Machine machine) {
+  return machine == Machine::Aarch64 ? kAarch64Registers : kX86Registers;
+}
 
 constexpr size_t kMaxRememberDepth = 64;
 
@@ -20,33 +28,55 @@ bool FitsWords(int64_t bytes, int64_t lowWords, int64_t highWords) {
   return (bytes & 7) == 0 && bytes / 8 >= lowWords && bytes / 8 <= highWords;
 }
 
+/// The return address in the link register or below the CFA; the frame pointer next to it or unchanged.
+uint32_t EncodeAarch64Rule(const State& state, bool signalFrame) {
+  if (signalFrame) return OP_RULE(OP_RULE_SIGNAL, 0, 0);
+  if (state.ra.kind == Saved::Undefined) return OP_RULE(OP_RULE_END, 0, 0);
+  if (state.cfa != Cfa::Register || !FitsWords(state.cfaOffset, INT16_MIN, INT16_MAX)) return OP_RULE_NONE;
+  int64_t raBytes = 0;
+  if (state.ra.kind == Saved::AtCfa) {
+    if (!FitsWords(state.ra.offset, -OP_RULE_MAX_RA_WORDS, -1)) return OP_RULE_NONE;
+    raBytes = -state.ra.offset;
+  } else if (state.ra.kind != Saved::Same) {
+    return OP_RULE_NONE;
+  }
+  const bool record = state.fp.kind == Saved::AtCfa;
+  if (record && (!raBytes || state.fp.offset != -raBytes - 8)) return OP_RULE_NONE;
+  if (!record && state.fp.kind != Saved::Same) return OP_RULE_NONE;
+  const uint16_t cfaWords = static_cast<uint16_t>(state.cfaOffset / 8);
+  const uint32_t raWords = static_cast<uint32_t>(raBytes / 8);
+  if (state.cfaRegister == kAarch64Registers.sp) return OP_RULE_AARCH64(OP_RULE_SP, cfaWords, raWords, record);
+  if (state.cfaRegister == kAarch64Registers.fp) return OP_RULE_AARCH64(OP_RULE_FP, cfaWords, raWords, record);
+  return OP_RULE_NONE;
+}
+
 /// The rule word of the kernel program, OP_RULE_NONE for what it cannot express.
-uint32_t EncodeRule(const State& state, bool signalFrame) {
+uint32_t EncodeX86Rule(const State& state, bool signalFrame) {
   if (signalFrame) return OP_RULE(OP_RULE_SIGNAL, 0, 0);
   if (state.ra.kind == Saved::Undefined) return OP_RULE(OP_RULE_END, 0, 0);
   if (state.ra.kind != Saved::AtCfa || state.ra.offset != -8) return OP_RULE_NONE;
   if (!FitsWords(state.cfaOffset, INT16_MIN, INT16_MAX)) return OP_RULE_NONE;
   const uint16_t cfaWords = static_cast<uint16_t>(state.cfaOffset / 8);
-  if (state.cfa == Cfa::RbpDeref) {
-    if (state.rbp.kind != Saved::AtRbp || state.rbp.offset != 0) return OP_RULE_NONE;
+  if (state.cfa == Cfa::FpDeref) {
+    if (state.fp.kind != Saved::AtFp || state.fp.offset != 0) return OP_RULE_NONE;
     return OP_RULE(OP_RULE_FP_DEREF, cfaWords, 0);
   }
 
   uint32_t fpWords = 0;
-  if (state.rbp.kind == Saved::AtCfa) {
-    if (!FitsWords(-state.rbp.offset, 1, OP_RULE_MAX_FP_WORDS)) return OP_RULE_NONE;
-    fpWords = static_cast<uint32_t>(-state.rbp.offset / 8);
-  } else if (state.rbp.kind == Saved::Unsupported || state.rbp.kind == Saved::AtRbp) {
+  if (state.fp.kind == Saved::AtCfa) {
+    if (!FitsWords(-state.fp.offset, 1, OP_RULE_MAX_FP_WORDS)) return OP_RULE_NONE;
+    fpWords = static_cast<uint32_t>(-state.fp.offset / 8);
+  } else if (state.fp.kind == Saved::Unsupported || state.fp.kind == Saved::AtFp) {
     return OP_RULE_NONE;
   }
   switch (state.cfa) {
     case Cfa::Register:
-      if (state.cfaRegister == kRsp) return OP_RULE(OP_RULE_SP, cfaWords, fpWords);
-      if (state.cfaRegister == kRbp) return OP_RULE(OP_RULE_FP, cfaWords, fpWords);
+      if (state.cfaRegister == kX86Registers.sp) return OP_RULE(OP_RULE_SP, cfaWords, fpWords);
+      if (state.cfaRegister == kX86Registers.fp) return OP_RULE(OP_RULE_FP, cfaWords, fpWords);
       return OP_RULE_NONE;
     case Cfa::Plt:
       return OP_RULE(OP_RULE_PLT, cfaWords, fpWords);
-    case Cfa::RspDeref:
+    case Cfa::SpDeref:
       return OP_RULE(OP_RULE_SP_DEREF, cfaWords, fpWords);
     default:
       return OP_RULE_NONE;
@@ -72,10 +102,10 @@ void DecodeCfaExpression(std::span<const uint8_t> expression, State* state) {
   const int64_t offset = in.Sleb();
   if (in.Read<uint8_t>() != kDeref || !in.ok()) return;
   if (op == kBreg6 && in.done()) {
-    state->cfa = Cfa::RbpDeref;  // GCC: stack realigned, CFA kept in a slot
+    state->cfa = Cfa::FpDeref;  // GCC: stack realigned, CFA kept in a slot
     state->cfaOffset = offset;
   } else if (op == kBreg7 && in.Read<uint8_t>() == kPlusUconst && in.Uleb() == 8 && in.ok() && in.done()) {
-    state->cfa = Cfa::RspDeref;  // OpenSSL's assembly
+    state->cfa = Cfa::SpDeref;  // OpenSSL's assembly
     state->cfaOffset = offset;
   }
 }
@@ -84,7 +114,7 @@ void DecodeCfaExpression(std::span<const uint8_t> expression, State* state) {
 class Interpreter {
  public:
   Interpreter(const Cie& cie, uint64_t start, uint64_t end, const CfiRowSink* sink)
-      : cie_(cie), pc_(start), end_(end), sink_(sink), state_(cie.initial) {}
+      : cie_(cie), registers_(RegistersOf(cie.machine)), pc_(start), end_(end), sink_(sink), state_(cie.initial) {}
 
   bool Run(std::span<const uint8_t> code) {
     ByteReader in(code);
@@ -99,7 +129,8 @@ class Interpreter {
  private:
   void Emit() {
     if (pc_ >= end_ || pc_ > UINT32_MAX) return;
-    const uint32_t rule = EncodeRule(state_, cie_.signalFrame);
+    const uint32_t rule = cie_.machine == Machine::Aarch64 ? EncodeAarch64Rule(state_, cie_.signalFrame)
+                                                           : EncodeX86Rule(state_, cie_.signalFrame);
     if (rule == OP_RULE_NONE) (*sink_->unsupported)++;
     auto& rows = *sink_->rows;
     const uint32_t pc = static_cast<uint32_t>(pc_);
@@ -118,12 +149,12 @@ class Interpreter {
   }
 
   void Set(uint64_t reg, RegisterRule rule) {
-    if (reg == kRbp) state_.rbp = rule;
+    if (reg == registers_.fp) state_.fp = rule;
     if (reg == cie_.returnRegister) state_.ra = rule;
   }
 
   void Restore(uint64_t reg) {
-    if (reg == kRbp) state_.rbp = cie_.initial.rbp;
+    if (reg == registers_.fp) state_.fp = cie_.initial.fp;
     if (reg == cie_.returnRegister) state_.ra = cie_.initial.ra;
   }
 
@@ -144,6 +175,7 @@ class Interpreter {
   void SavedByExpression(ByteReader& in);
 
   const Cie& cie_;
+  const Registers& registers_;
   uint64_t pc_;
   uint64_t end_;
   const CfiRowSink* sink_;  // nullptr while a CIE is run
@@ -174,7 +206,7 @@ void Interpreter::SavedByExpression(ByteReader& in) {
   const bool viaRbp = expression.Read<uint8_t>() == 0x76;  // breg6
   const int64_t offset = expression.Sleb();
   const bool simple = viaRbp && expression.ok() && expression.done();
-  Set(reg, {simple ? Saved::AtRbp : Saved::Unsupported, offset});
+  Set(reg, {simple ? Saved::AtFp : Saved::Unsupported, offset});
 }
 
 bool Interpreter::StepExtended(ByteReader& in, uint8_t op) {
@@ -256,6 +288,9 @@ bool Interpreter::StepExtended(ByteReader& in, uint8_t op) {
       Set(in.Uleb(), {Saved::Unsupported, 0});
       in.Skip(in.Uleb());
       return in.ok();
+    case 0x2c:  // AARCH64_negate_ra_state_with_pc
+    case 0x2d:  // AARCH64_negate_ra_state: the unwinder drops an authentication code wherever there may be one
+      return cie_.machine == Machine::Aarch64;
     case 0x2e:  // GNU_args_size
       in.Uleb();
       return in.ok();
@@ -264,7 +299,7 @@ bool Interpreter::StepExtended(ByteReader& in, uint8_t op) {
       Set(reg, {Saved::AtCfa, -Scaled(static_cast<int64_t>(in.Uleb()))});
       return in.ok();
     }
-    default:  // also set_loc (0x01), which no x86_64 producer emits
+    default:  // also set_loc (0x01), which no producer emits for these machines
       return false;
   }
 }

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <unordered_map>
 
+#include "aarch64_frames.h"
 #include "byte_reader.h"
 #include "cfi_program.h"
 #include "go_frames.h"
@@ -41,6 +42,7 @@ struct FrameSection {
   uint64_t va = 0;
   uint64_t gotVa = 0;  // base of data-relative pointers
   bool debugFrame = false;
+  Machine machine = Machine::X86_64;
 };
 
 class SectionParser {
@@ -132,6 +134,7 @@ bool ReadHead(ByteReader& in, EntryHead* head) {
 
 Cie SectionParser::ParseCie(uint64_t offset) const {
   Cie cie;
+  cie.machine = section_.machine;
   if (offset >= section_.bytes.size()) return cie;
   ByteReader outer(section_.bytes.subspan(offset));
   EntryHead head;
@@ -166,7 +169,7 @@ Cie SectionParser::ParseCie(uint64_t offset) const {
         if (!ReadPointer(data, encoding, dataBase, &personality)) return cie;
       } else if (letter == 'S') {
         cie.signalFrame = true;
-      } else {
+      } else if (letter != 'B' && letter != 'G') {  // aarch64: how return addresses and memory are tagged
         break;  // unknown letters end what can be read; the instructions are still found by size
       }
     }
@@ -340,9 +343,10 @@ std::vector<CodeRange> FindSplitParts(const ElfFile& image, CodeRange function) 
 
 std::vector<op_row> CompileEhFrameRows(const ElfFile& image, EhFrameStats* stats) {
   std::vector<op_row> rows;
-  if (image.machine() != EM_X86_64) return rows;
-  const FrameSection ehFrame = FindEhFrame(image);
-  const FrameSection debugFrame = FindDebugFrame(image);
+  if (image.machine() != EM_X86_64 && image.machine() != EM_AARCH64) return rows;
+  FrameSection ehFrame = FindEhFrame(image);
+  FrameSection debugFrame = FindDebugFrame(image);
+  ehFrame.machine = debugFrame.machine = image.machine() == EM_AARCH64 ? Machine::Aarch64 : Machine::X86_64;
   SectionParser ehParser(ehFrame, stats);
   SectionParser debugParser(debugFrame, stats);
   std::vector<Fde> fdes;
@@ -354,7 +358,10 @@ std::vector<op_row> CompileEhFrameRows(const ElfFile& image, EhFrameStats* stats
 
 UnwindTable CompileUnwindTable(const ElfFile& image, EhFrameStats* stats) {
   size_t dropped = 0;
-  UnwindTable table = IndexRows(OverlayRows(CompileEhFrameRows(image, stats), CompileGoRows(image)), &dropped);
+  std::vector<op_row> rows = OverlayRows(CompileEhFrameRows(image, stats), CompileGoRows(image));
+  rows = OverlayRows(rows, CompileAarch64PltRows(image));
+  rows = OverlayRows(rows, CompileAarch64SignalRows(image));
+  UnwindTable table = IndexRows(rows, &dropped);
   if (stats) stats->droppedRows += dropped;
   return table;
 }

@@ -20,7 +20,7 @@ struct EhFrameStats {
 };
 
 /// Compiles .eh_frame, .debug_frame where .eh_frame says nothing, and Go's own table into unwind rows.
-/// x86_64 only: other machines and files without call frame information give an empty table.
+/// For x86_64 and aarch64, where Go has none: other machines and files without call frame information give an empty table.
 UnwindTable CompileUnwindTable(const ElfFile& image, EhFrameStats* stats);
 
 /// The rows before indexing, ascending by pc; for tests.

@@ -9,15 +9,14 @@ namespace {
 // As in the kernel program: see there for the reasons.
 constexpr uint64_t kMaxFrameBytes = 16u << 20;
 constexpr int kMaxStackSwitches = 3;
-constexpr uint64_t kUcontextRbp = 120;
-constexpr uint64_t kUcontextRsp = 160;
-constexpr uint64_t kUcontextRip = 168;
 
 class Unwinder {
  public:
-  Unwinder(UnwindRegisters registers, std::span<const uint8_t> stack, const MappingLookup& lookup)
-      : regs_(registers), base_(registers.sp), stack_(stack), lookup_(lookup), returnAddress_(registers.returnAddress),
-        viaFp_(registers.viaFp), stackSwitches_(registers.stackSwitches) {}
+  Unwinder(UnwindRegisters registers, std::span<const uint8_t> stack, const MappingLookup& lookup, Machine machine,
+           uint64_t codeMask)
+      : machine_(machine), codeMask_(codeMask), regs_(registers), base_(registers.sp), stack_(stack), lookup_(lookup),
+        returnAddress_(registers.returnAddress), viaFp_(registers.viaFp), stackSwitches_(registers.stackSwitches),
+        linkRegister_(!registers.called), guessedSp_(registers.guessedSp) {}
 
   UnwindResult Run(std::vector<op_frame>* frames) {
     bool more = true;
@@ -44,15 +43,29 @@ class Unwinder {
   }
   bool Step(std::vector<op_frame>* frames);
   bool StepFramePointer();
-  bool StepSignal();
-  bool StepRule(uint32_t rule);
+  bool StepX86Signal();
+  bool StepX86(uint32_t rule);
+  bool StepAarch64Signal();
+  bool StepAarch64(uint32_t rule);
   void Enter(uint64_t ip, uint64_t sp, bool viaFp) {
-    regs_.ip = ip;
+    regs_.ip = ip & codeMask_;
     regs_.sp = sp;
     returnAddress_ = true;
     viaFp_ = viaFp;
+    linkRegister_ = false;
+    // On aarch64 the frame record may lie anywhere in its frame.
+    guessedSp_ = viaFp && machine_ == Machine::Aarch64;
+  }
+  void Interrupted(const UnwindRegisters& registers) {
+    regs_ = registers;
+    returnAddress_ = false;
+    viaFp_ = false;
+    linkRegister_ = true;
+    guessedSp_ = false;
   }
 
+  const Machine machine_;
+  const uint64_t codeMask_;
   UnwindRegisters regs_;
   uint64_t base_;
   std::span<const uint8_t> stack_;
@@ -62,6 +75,8 @@ class Unwinder {
   bool returnAddress_;
   bool viaFp_;
   int stackSwitches_;
+  bool linkRegister_;  // lr is this frame's: nothing was called since
+  bool guessedSp_;     // sp is lower than the frame's
   bool tableMissing_ = false;
 };
 
@@ -78,18 +93,47 @@ bool Unwinder::StepFramePointer() {
   return true;
 }
 
-bool Unwinder::StepSignal() {
+bool Unwinder::StepX86Signal() {
   UnwindRegisters next;
-  if (!Read(regs_.sp + kUcontextRbp, &next.fp) || !Read(regs_.sp + kUcontextRsp, &next.sp) ||
-      !Read(regs_.sp + kUcontextRip, &next.ip))
+  if (!Read(regs_.sp + OP_X86_UCONTEXT_RBP, &next.fp) || !Read(regs_.sp + OP_X86_UCONTEXT_RSP, &next.sp) ||
+      !Read(regs_.sp + OP_X86_UCONTEXT_RIP, &next.ip))
     return StopWith(OP_COUNT_ERR_READ);
-  regs_ = next;
-  returnAddress_ = false;
-  viaFp_ = false;
+  Interrupted(next);
   return true;
 }
 
-bool Unwinder::StepRule(uint32_t rule) {
+bool Unwinder::StepAarch64Signal() {
+  UnwindRegisters next;
+  const uint64_t x29 = regs_.sp + OP_AARCH64_SIGNAL_X29;
+  if (!Read(x29, &next.fp) || !Read(x29 + 8, &next.lr) || !Read(x29 + 16, &next.sp) || !Read(x29 + 24, &next.ip))
+    return StopWith(OP_COUNT_ERR_READ);
+  Interrupted(next);
+  return true;
+}
+
+bool Unwinder::StepAarch64(uint32_t rule) {
+  const uint32_t kind = OP_RULE_KIND(rule);
+  if (kind == OP_RULE_SIGNAL) return guessedSp_ ? StepFramePointer() : StepAarch64Signal();
+  if (kind == OP_RULE_END) return StopComplete();
+  // The frame record is what is certain after a frame-pointer step.
+  if (kind != OP_RULE_FP && guessedSp_) return StepFramePointer();
+  const uint64_t cfa = (kind == OP_RULE_FP ? regs_.fp : regs_.sp) + static_cast<uint64_t>(int64_t{static_cast<int16_t>(rule >> 16)} * 8);
+  const uint64_t saved = OP_RULE_RA_WORDS(rule) * 8;
+  uint64_t ra = regs_.lr;
+  if (!saved) {
+    // Only a frame that has called nobody has its return address in the register; it need not have a stack.
+    if (!linkRegister_ || cfa < regs_.sp || (cfa & 7)) return StopWith(OP_COUNT_ERR_CFA);
+  } else {
+    if (cfa <= regs_.sp || (cfa & 7)) return StopWith(OP_COUNT_ERR_CFA);
+    if (!Read(cfa - saved, &ra)) return StopWith(OP_COUNT_ERR_READ);
+    if ((rule & OP_RULE_RECORD) && !Read(cfa - saved - 8, &regs_.fp)) return StopWith(OP_COUNT_ERR_READ);
+  }
+  if (ra == 0) return StopComplete();
+  Enter(ra, cfa, false);
+  return true;
+}
+
+bool Unwinder::StepX86(uint32_t rule) {
   const uint32_t kind = OP_RULE_KIND(rule);
   const int64_t words = static_cast<int16_t>(rule >> 16);
   const uint64_t offset = static_cast<uint64_t>(words * 8);
@@ -106,7 +150,7 @@ bool Unwinder::StepRule(uint32_t rule) {
       cfa = regs_.sp + 8 + ((regs_.ip & 15) >= static_cast<uint64_t>(words) ? 8 : 0);
       break;
     case OP_RULE_SIGNAL:
-      return StepSignal();
+      return StepX86Signal();
     case OP_RULE_END:
       return StopComplete();
     default:
@@ -150,7 +194,7 @@ bool Unwinder::Step(std::vector<op_frame>* frames) {
       tableMissing_ = true;
     } else if (const uint32_t rule = FindRule(*mapping_.table, pc - mapping_.bias); OP_RULE_KIND(rule) != OP_RULE_NONE) {
       if (OP_RULE_KIND(rule) == OP_RULE_SIGNAL) frames->back().flags = 0;
-      return StepRule(rule);
+      return machine_ == Machine::Aarch64 ? StepAarch64(rule) : StepX86(rule);
     }
   }
   return StepFramePointer();
@@ -159,8 +203,8 @@ bool Unwinder::Step(std::vector<op_frame>* frames) {
 }  // namespace
 
 UnwindResult UnwindStack(UnwindRegisters registers, std::span<const uint8_t> stack, const MappingLookup& lookup,
-                         std::vector<op_frame>* frames) {
-  return Unwinder(registers, stack, lookup).Run(frames);
+                         std::vector<op_frame>* frames, Machine machine, uint64_t codeMask) {
+  return Unwinder(registers, stack, lookup, machine, codeMask).Run(frames);
 }
 
 }  // namespace otelprof

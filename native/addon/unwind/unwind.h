@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "machine.h"
 #include "table.h"
 
 namespace otelprof {
@@ -25,10 +26,13 @@ struct UnwindRegisters {
   uint64_t ip = 0;
   uint64_t sp = 0;
   uint64_t fp = 0;
+  uint64_t lr = 0;  // aarch64: where a function that has not saved it returns to
   // Where a walk that was begun elsewhere goes on:
   bool returnAddress = false;
   bool viaFp = false;  // ip was found by a frame-pointer step
   int stackSwitches = 0;
+  bool called = false;     // aarch64: lr is not the frame's
+  bool guessedSp = false;  // aarch64: sp is lower than the frame's
   int depth = 0;  // frames found before
 };
 
@@ -41,8 +45,9 @@ struct UnwindResult {
 using MappingLookup = std::function<bool(uint64_t pc, UnwindMapping* out)>;
 
 /// Appends the frames, leaf first. `stack` holds the memory from registers.sp upwards; what lies outside
-/// cannot be read.
+/// cannot be read. `codeMask`: see CodeAddressMask.
 UnwindResult UnwindStack(UnwindRegisters registers, std::span<const uint8_t> stack, const MappingLookup& lookup,
-                         std::vector<op_frame>* frames);
+                         std::vector<op_frame>* frames, Machine machine = kNativeMachine,
+                         uint64_t codeMask = CodeAddressMask());
 
 }  // namespace otelprof
