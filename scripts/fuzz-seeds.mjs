@@ -55,6 +55,10 @@ function elfSeeds(folder, write) {
     shell(`${flags} -O2 -fPIE -pie ${small} p.c -L. -ll -o debug`);
     write('dwarf', name, readFileSync(join(folder, 'debug')));
   }
+  for (const form of ['zstd', 'zlib-gnu']) {
+    shell(`objcopy --compress-debug-sections=${form} debug form`);
+    write('dwarf', form, readFileSync(join(folder, 'form')));
+  }
 }
 
 function frameSeeds(folder, write) {

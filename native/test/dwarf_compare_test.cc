@@ -162,12 +162,14 @@ void Program(const std::string& name, const std::string& command) {
 void Variants(const std::string& base) {
   const std::string plain = folder + "/" + base;
   CHECK(Run("cd " + folder + " && objcopy --compress-debug-sections=zlib " + base + " gz && objcopy "
-            "--compress-debug-sections=zstd " + base + " zstd && objcopy --only-keep-debug " + base + " split.debug && "
+            "--compress-debug-sections=zstd " + base + " zstd && objcopy --compress-debug-sections=zlib-gnu " + base +
+            " old && objcopy --only-keep-debug " + base + " split.debug && "
             "strip -g " + base + " -o split && objcopy --add-gnu-debuglink=split.debug split && objcopy "
             "--only-keep-debug --compress-debug-sections=zlib " + base + " packed.debug && strip " + base +
             " -o packed && objcopy --add-gnu-debuglink=packed.debug packed"));
   Compare(base + " zlib", folder + "/gz", plain);
   Compare(base + " zstd", folder + "/zstd", plain);
+  Compare(base + " zdebug", folder + "/old", plain);
   Compare(base + " debuglink", folder + "/split", plain);
   Compare(base + " debuglink zlib", folder + "/packed", plain);
 

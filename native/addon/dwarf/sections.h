@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "../elf/elf_file.h"
+#include "../elf/unpack.h"
 
 namespace otelprof {
 
@@ -22,7 +23,7 @@ struct DwarfErrors {
 };
 
 /// The debug sections of one ELF file, read piece by piece: a span costs what it touches. Sections with
-/// SHF_COMPRESSED (zlib, zstd) are unpacked whole when first touched. Not for several threads at once.
+/// SHF_COMPRESSED (zlib, zstd) and .zdebug_… are unpacked whole when first touched. Not for several threads at once.
 class DwarfSections {
  public:
   enum Id : size_t { Info, Abbrev, Line, LineStr, Str, StrOffsets, Addr, Ranges, RngLists, Aranges, kCount };
@@ -32,7 +33,7 @@ class DwarfSections {
   /// True if Open would have something to open.
   static bool Has(const ElfFile& elf);
 
-  uint64_t Size(Id id) const { return sections_[id].size; }
+  uint64_t Size(Id id) const { return sections_[id].packing.size; }
   /// Bytes at an offset; empty when out of range. Lives until Trim or the object's end.
   std::span<const uint8_t> Read(Id id, uint64_t offset, uint64_t length);
   /// Zero-terminated text at an offset, cut at 16 KiB; "" when out of range.
@@ -49,14 +50,13 @@ class DwarfSections {
  private:
   struct Entry {
     uint64_t offset = 0;
-    uint64_t size = 0;  // unpacked
     uint64_t packedSize = 0;
-    bool compressed = false;
+    Packing packing;
     bool broken = false;
     std::vector<uint8_t> unpacked;
   };
   DwarfSections() = default;
-  bool Unpack(Entry* entry);
+  bool UnpackEntry(Entry* entry);
 
   std::unique_ptr<ElfFile> elf_;
   DwarfErrors* errors_ = nullptr;

@@ -11,6 +11,7 @@
 #include "byte_reader.h"
 #include "cfi_program.h"
 #include "go_frames.h"
+#include "unpack.h"
 
 namespace otelprof {
 namespace {
@@ -20,6 +21,7 @@ constexpr size_t kMaxRows = 16u << 20;
 // The largest functions known are eval loops of 200 KB.
 constexpr uint64_t kMaxSplitBytes = 1u << 20;
 constexpr size_t kMaxSplitParts = 16;
+constexpr uint64_t kMaxUnpackedBytes = 64u << 20;
 // Real ones have up to some dozen. CIEs may overlap, so that this bounds the work of a hostile file.
 constexpr size_t kMaxCieBytes = 512;
 
@@ -253,10 +255,22 @@ FrameSection FindEhFrame(const ElfFile& image) {
   return out;
 }
 
-FrameSection FindDebugFrame(const ElfFile& image) {
+/// .debug_frame; a packed one is unpacked into `unpacked`.
+FrameSection FindDebugFrame(const ElfFile& image, std::vector<uint8_t>* unpacked, EhFrameStats* stats) {
   FrameSection out;
   out.debugFrame = true;
-  if (const auto* section = image.section(".debug_frame")) out.bytes = image.data(*section);
+  const auto* section = image.section(".debug_frame");
+  if (!section) section = image.section(".zdebug_frame");
+  if (!section) return out;
+  const Packing packing = PackingOf(image, *section);
+  if (packing.kind == Packing::Kind::None) {
+    out.bytes = image.data(*section);
+  } else if (Unpack(packing, image.bytes(section->offset, section->size), kMaxUnpackedBytes, unpacked) ==
+             UnpackOutcome::Done) {
+    out.bytes = *unpacked;
+  } else if (stats) {
+    stats->badEntries++;
+  }
   return out;
 }
 
@@ -345,7 +359,8 @@ std::vector<op_row> CompileEhFrameRows(const ElfFile& image, EhFrameStats* stats
   std::vector<op_row> rows;
   if (image.machine() != EM_X86_64 && image.machine() != EM_AARCH64) return rows;
   FrameSection ehFrame = FindEhFrame(image);
-  FrameSection debugFrame = FindDebugFrame(image);
+  std::vector<uint8_t> unpacked;
+  FrameSection debugFrame = FindDebugFrame(image, &unpacked, stats);
   ehFrame.machine = debugFrame.machine = image.machine() == EM_AARCH64 ? Machine::Aarch64 : Machine::X86_64;
   SectionParser ehParser(ehFrame, stats);
   SectionParser debugParser(debugFrame, stats);
