@@ -55,23 +55,27 @@ uint32_t EncodeX86Rule(const State& state, bool signalFrame) {
   if (signalFrame) return OP_RULE(OP_RULE_SIGNAL, 0, 0);
   if (state.ra.kind == Saved::Undefined) return OP_RULE(OP_RULE_END, 0, 0);
   if (state.ra.kind != Saved::AtCfa || state.ra.offset != -8) return OP_RULE_NONE;
-  if (!FitsWords(state.cfaOffset, INT16_MIN, INT16_MAX)) return OP_RULE_NONE;
-  const uint16_t cfaWords = static_cast<uint16_t>(state.cfaOffset / 8);
+  const int64_t offset = state.cfa == Cfa::Register ? state.cfaOffset : state.cfaOperand;
+  if (!FitsWords(offset, INT16_MIN, INT16_MAX)) return OP_RULE_NONE;
+  const uint16_t cfaWords = static_cast<uint16_t>(offset / 8);
   if (state.cfa == Cfa::FpDeref) {
     if (state.fp.kind != Saved::AtFp || state.fp.offset != 0) return OP_RULE_NONE;
     return OP_RULE(OP_RULE_FP_DEREF, cfaWords, 0);
   }
 
+  const bool isSp = state.cfa == Cfa::Register && state.cfaRegister == kX86Registers.sp;
   uint32_t fpWords = 0;
   if (state.fp.kind == Saved::AtCfa) {
     if (!FitsWords(-state.fp.offset, 1, OP_RULE_MAX_FP_WORDS)) return OP_RULE_NONE;
     fpWords = static_cast<uint32_t>(-state.fp.offset / 8);
+  } else if (state.fp.kind == Saved::AtFp && isSp && offset == 8) {
+    // The return of a function that realigned its stack: GCC does not say that rbp is the caller's again.
   } else if (state.fp.kind == Saved::Unsupported || state.fp.kind == Saved::AtFp) {
     return OP_RULE_NONE;
   }
   switch (state.cfa) {
     case Cfa::Register:
-      if (state.cfaRegister == kX86Registers.sp) return OP_RULE(OP_RULE_SP, cfaWords, fpWords);
+      if (isSp) return OP_RULE(OP_RULE_SP, cfaWords, fpWords);
       if (state.cfaRegister == kX86Registers.fp) return OP_RULE(OP_RULE_FP, cfaWords, fpWords);
       return OP_RULE_NONE;
     case Cfa::Plt:
@@ -87,14 +91,14 @@ uint32_t EncodeX86Rule(const State& state, bool signalFrame) {
 void DecodeCfaExpression(std::span<const uint8_t> expression, State* state) {
   constexpr uint8_t kBreg6 = 0x76, kBreg7 = 0x77, kDeref = 0x06, kPlusUconst = 0x23;
   state->cfa = Cfa::Unsupported;
-  state->cfaOffset = 0;
+  state->cfaOperand = 0;
   // Linker-made PLT: breg7 8; breg16 0; lit15; and; litN; ge; lit3; shl; plus
   if (expression.size() == 11 && expression[0] == kBreg7 && expression[1] == 8 && expression[2] == 0x80 &&
       expression[3] == 0 && expression[4] == 0x3f && expression[5] == 0x1a && expression[6] >= 0x30 &&
       expression[6] <= 0x3f && expression[7] == 0x2a && expression[8] == 0x33 && expression[9] == 0x24 &&
       expression[10] == 0x22) {
     state->cfa = Cfa::Plt;
-    state->cfaOffset = (expression[6] - 0x30) * 8;
+    state->cfaOperand = (expression[6] - 0x30) * 8;
     return;
   }
   ByteReader in(expression);
@@ -103,10 +107,10 @@ void DecodeCfaExpression(std::span<const uint8_t> expression, State* state) {
   if (in.Read<uint8_t>() != kDeref || !in.ok()) return;
   if (op == kBreg6 && in.done()) {
     state->cfa = Cfa::FpDeref;  // GCC: stack realigned, CFA kept in a slot
-    state->cfaOffset = offset;
+    state->cfaOperand = offset;
   } else if (op == kBreg7 && in.Read<uint8_t>() == kPlusUconst && in.Uleb() == 8 && in.ok() && in.done()) {
     state->cfa = Cfa::SpDeref;  // OpenSSL's assembly
-    state->cfaOffset = offset;
+    state->cfaOperand = offset;
   }
 }
 

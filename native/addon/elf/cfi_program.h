@@ -22,7 +22,8 @@ struct CfiState {
   enum class Cfa : uint8_t { Undefined, Register, Plt, SpDeref, FpDeref, Unsupported };
   Cfa cfa = Cfa::Undefined;
   uint64_t cfaRegister = 0;
-  int64_t cfaOffset = 0;
+  int64_t cfaOffset = 0;   // of the register
+  int64_t cfaOperand = 0;  // of an expression: the register's offset outlives it
   RegisterRule fp;
   RegisterRule ra;
 };
