@@ -165,6 +165,8 @@ std::string ReadOptions(Napi::Object object, Options* out) {
   reader.Read("bpfObjectDir", &out->bpfObjectDir);
   reader.Read("maxTableBytes", &out->maxTableBytes, 1 << 20, 1e12);
   reader.Read("maxSymbolBytes", &out->maxSymbolBytes, 1, 1e12);
+  reader.Read("groupUnnamedFunctions", &out->groupUnnamedFunctions);
+  reader.Read("reportBareFiles", &out->reportBareFiles);
   reader.Read("nameCacheSize", &out->nameCacheSize, 1, 1e8);
   reader.Read("symbolCacheDirectory", &out->symbolCacheDirectory);
   reader.Read("symbolCacheBytes", &out->symbolCacheBytes, 0, 1e15);
@@ -223,6 +225,8 @@ class ProfilerWrap : public Napi::ObjectWrap<ProfilerWrap> {
                        {InstanceMethod<&ProfilerWrap::Start>("start"),
                         InstanceMethod<&ProfilerWrap::Collect>("collect"),
                         InstanceMethod<&ProfilerWrap::SetSampling>("setSampling"),
+                        InstanceMethod<&ProfilerWrap::TakeBareFiles>("takeBareFiles"),
+                        InstanceMethod<&ProfilerWrap::AddDebugFile>("addDebugFile"),
                         InstanceMethod<&ProfilerWrap::Stats>("stats"),
                         InstanceMethod<&ProfilerWrap::Stop>("stop")});
   }
@@ -260,6 +264,21 @@ class ProfilerWrap : public Napi::ObjectWrap<ProfilerWrap> {
   }
   Napi::Value Collect(const Napi::CallbackInfo& info) { return Queue(info.Env(), true); }
   Napi::Value Stop(const Napi::CallbackInfo& info) { return Queue(info.Env(), false); }
+
+  Napi::Value TakeBareFiles(const Napi::CallbackInfo& info) {
+    const auto ids = profiler_->TakeBareFiles();
+    Napi::Array out = Napi::Array::New(info.Env(), ids.size());
+    for (uint32_t i = 0; i < ids.size(); i++) out.Set(i, ids[i]);
+    return out;
+  }
+
+  Napi::Value AddDebugFile(const Napi::CallbackInfo& info) {
+    if (info.Length() == 2 && info[0].IsString() && info[1].IsString())
+      profiler_->AddDebugFile(info[0].As<Napi::String>(), info[1].As<Napi::String>());
+    else
+      Napi::TypeError::New(info.Env(), "addDebugFile wants a build id and a path").ThrowAsJavaScriptException();
+    return info.Env().Undefined();
+  }
 
   Napi::Value Stats(const Napi::CallbackInfo& info) {
     Napi::Object out = Napi::Object::New(info.Env());

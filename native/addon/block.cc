@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cinttypes>
+#include <cstdio>
 #include <map>
 #include <tuple>
 #include <unordered_set>
@@ -17,6 +19,13 @@ namespace {
 // kallsyms costs tens of ms; a missed address (new module, new eBPF program) may ask for it again.
 constexpr uint64_t kKernelReloadNs = 60'000'000'000;
 constexpr uint64_t kPageMask = 4095;
+
+/// As nameless locations are shown, with the address that all of the function's have in common.
+std::string UnnamedFunction(const ProfiledFile& file, uint64_t start) {
+  char address[24];
+  snprintf(address, sizeof(address), "+0x%" PRIx64, start);
+  return file.baseName() + address;
+}
 
 }  // namespace
 
@@ -206,6 +215,11 @@ int32_t BlockBuilder::FileLocation(const op_frame& frame) {
   const uint64_t va = frame.addr - (frame.flags & OP_FRAME_RETURN_ADDRESS);
   const auto& names = writer_.Names(file, nullptr, va);
   for (const auto& name : names.frames) AddLine(name);
+  if (names.frames.empty() && names.functionStart != 0 && writer_.groupUnnamed_) {
+    ResolvedFrame unnamed;
+    unnamed.name = UnnamedFunction(file, names.functionStart);
+    AddLine(unnamed);
+  }
   return EndLocation(FileMapping(file, va), va, names.kind);
 }
 
@@ -416,9 +430,10 @@ bool IsMovedLoop(const op_runtime& runtime, uint64_t va) {
                      [va](const op_code_range& part) { return va >= part.start && va < part.end; });
 }
 
-const BlockWriter::CachedNames* BlockWriter::Known(const NameKey& key) const {
+const BlockWriter::CachedNames* BlockWriter::Known(const ProfiledFile& file, uint64_t va) const {
   for (const NameMap* names : {&names_, &olderNames_})
-    if (const auto found = names->find(key); found != names->end()) return &found->second;
+    if (const auto found = names->find({file.id(), va}); found != names->end())
+      return found->second.generation == file.symbolGeneration ? &found->second : nullptr;
   return nullptr;
 }
 
@@ -429,11 +444,16 @@ const BlockWriter::CachedNames& BlockWriter::Names(const ProfiledFile& file, con
   if (isNew) {
     if (auto older = olderNames_.extract(key)) names = std::move(older.mapped());
   }
+  if (symbols && names.generation != file.symbolGeneration) {
+    names = {};
+    names.generation = file.symbolGeneration;
+  }
   if (!names.named && symbols) {
     if (!symbols->Lookup(va, &names.frames)) {
       // The parts of a runtime's loop that the compiler moved away have no symbol in a stripped file.
       if (const auto runtime = file.runtime(); runtime && IsMovedLoop(runtime->kernel(), va))
         symbols->Lookup(runtime->kernel().loop[0].start, &names.frames);
+      if (names.frames.empty()) names.functionStart = symbols->FunctionAt(va).start;
     }
     if (symbols->isGo() && symbols->goOwns(va)) names.kind = FrameKind::Go;
     names.named = true;
@@ -467,7 +487,7 @@ BlockWriter::AddressesByFile BlockWriter::Addresses(const SampleWindow& window, 
       const NameKey key{frame.file, frame.addr - (frame.flags & OP_FRAME_RETURN_ADDRESS)};
       if (!seen.insert(key).second) continue;
       const auto file = window.files().find(frame.file);
-      if (file == window.files().end() || !isWanted(*file->second, Known(key))) continue;
+      if (file == window.files().end() || !isWanted(*file->second, Known(*file->second, key.va))) continue;
       out[file->second].push_back(key.va);
     }
   }

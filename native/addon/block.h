@@ -18,7 +18,9 @@ namespace otelprof {
 class BlockWriter {
  public:
   /// `maxNames` bounds the addresses whose names are kept from block to block.
-  BlockWriter(DemangleMode demangle, size_t maxNames) : demangle_(demangle), maxNames_(maxNames) {}
+  /// `groupUnnamed`: functions without a name are called by their file and start, not by the sampled address.
+  BlockWriter(DemangleMode demangle, size_t maxNames, bool groupUnnamed)
+      : demangle_(demangle), maxNames_(maxNames), groupUnnamed_(groupUnnamed) {}
 
   using AddressesByFile = std::unordered_map<std::shared_ptr<ProfiledFile>, std::vector<uint64_t>>;
   /// Addresses of the window whose functions are not known yet, by file.
@@ -47,21 +49,24 @@ class BlockWriter {
     }
   };
   struct CachedNames {
+    uint32_t generation = 0;  // of the file's symbols
     std::vector<ResolvedFrame> frames;
     FrameKind kind = FrameKind::Native;
+    uint64_t functionStart = 0;  // where there are no frames; 0: not known
     bool named = false;  // false: the file's symbols were not read in time
     bool final = false;  // false: nor was its unit of DWARF
   };
   /// What is known of an ELF address. The file's symbols are asked for only where they never were before: they
   /// may be out of memory by now.
   const CachedNames& Names(const ProfiledFile& file, const FileSymbols* symbols, uint64_t va);
-  const CachedNames* Known(const NameKey& key) const;
+  const CachedNames* Known(const ProfiledFile& file, uint64_t va) const;
   template <typename F>
   AddressesByFile Addresses(const SampleWindow& window, F isWanted) const;
   void RefreshKernel(uint64_t nowNs);
 
   const DemangleMode demangle_;
   const size_t maxNames_;
+  const bool groupUnnamed_;
   KernelSymbols kernel_;
   uint64_t kernelLoadedNs_ = 0;
   bool kernelMissed_ = false;

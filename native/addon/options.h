@@ -38,6 +38,8 @@ struct Options {
   uint32_t verifierLogLevel = 0;
   uint64_t maxTableBytes = 64u << 20;
   uint64_t maxSymbolBytes = 64u << 20;
+  bool groupUnnamedFunctions = true;
+  bool reportBareFiles = false;  // whether TakeBareFiles is asked
   uint64_t nameCacheSize = 16384;  // addresses whose names are kept
   std::string symbolCacheDirectory;  // empty: symbol tables stay in memory
   uint64_t symbolCacheBytes = 0;

@@ -73,6 +73,16 @@ void ProfiledFile::SetSymbols(std::shared_ptr<const FileSymbols> symbols) {
   symbols_ = std::move(symbols);
 }
 
+std::string ProfiledFile::debugPath() const {
+  const std::lock_guard lock(mutex_);
+  return debugPath_;
+}
+
+void ProfiledFile::SetDebugPath(std::string path) {
+  const std::lock_guard lock(mutex_);
+  debugPath_ = std::move(path);
+}
+
 std::shared_ptr<DwarfFile> ProfiledFile::dwarf() const {
   const std::lock_guard lock(mutex_);
   return dwarf_;

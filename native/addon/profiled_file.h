@@ -69,6 +69,11 @@ class ProfiledFile {
   /// Grows with every use of a table of any file.
   uint64_t symbolsUsed() const { return symbolsUsed_; }
   void SetSymbols(std::shared_ptr<const FileSymbols> symbols);
+  /// A separate debug file from elsewhere, "" if there is none; names known before it are known no more.
+  std::string debugPath() const;
+  void SetDebugPath(std::string path);
+  /// Grows when the file gets other names.
+  std::atomic<uint32_t> symbolGeneration{0};
   /// nullptr where there is none, or before the symbols are there.
   std::shared_ptr<DwarfFile> dwarf() const;
   void SetDwarf(std::shared_ptr<DwarfFile> dwarf);
@@ -104,6 +109,7 @@ class ProfiledFile {
   std::shared_ptr<const FileSymbols> symbols_;
   mutable std::atomic<uint64_t> symbolsUsed_{0};
   std::shared_ptr<DwarfFile> dwarf_;
+  std::string debugPath_;
   std::shared_ptr<const UnwindTable> table_;
   std::shared_ptr<const RuntimeFile> runtime_;
 };

@@ -52,7 +52,7 @@ Profiler::Profiler(Options options)
     : options_(std::move(options)),
       filter_(options_.filter),
       offCpu_(kOffCpuThreads << options_.mapScaleFactor, kOffCpuFrames << options_.mapScaleFactor),
-      blocks_(options_.demangle, options_.nameCacheSize) {}
+      blocks_(options_.demangle, options_.nameCacheSize, options_.groupUnnamedFunctions) {}
 
 Profiler::~Profiler() { Stop(); }
 
@@ -472,6 +472,16 @@ std::vector<uint8_t> Profiler::Collect() {
     ReadNames(*window, deadline);
   }
   return blocks_.Write(*window, UnixNs(), UnixNs() - BootTimeNs());
+}
+
+std::vector<std::string> Profiler::TakeBareFiles() {
+  const std::lock_guard lock(resourcesMutex_);
+  return worker_ ? worker_->TakeBareFiles() : std::vector<std::string>();
+}
+
+void Profiler::AddDebugFile(std::string buildId, std::string path) {
+  const std::lock_guard lock(resourcesMutex_);
+  if (worker_) worker_->QueueDebugFile(std::move(buildId), std::move(path));
 }
 
 void Profiler::TakeSnapshot() {

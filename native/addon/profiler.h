@@ -47,6 +47,10 @@ class Profiler {
   /// Windows of probabilistic profiling: on-CPU samples of the host are taken or not. No-op without eBPF.
   void SetSampling(bool on);
   std::vector<uint8_t> Collect();
+  /// GNU build ids of binaries without DWARF met since the last call.
+  std::vector<std::string> TakeBareFiles();
+  /// Later blocks have names and lines of these binaries from that debug file, if it is one of theirs.
+  void AddDebugFile(std::string buildId, std::string path);
   void Stop();
   /// After Stop: the last values.
   NamedCounters ReadStats() const;

@@ -40,6 +40,8 @@ Profiler::NamedCounters Profiler::CountAll() const {
   add("symbol_mapped_bytes", symbols.mappedBytes);
   add("symbol_tables_loaded", symbols.loads);
   add("symbol_tables_evicted", symbols.evictions);
+  add("debug_files_used", symbols.debugFilesUsed);
+  add("debug_files_refused", symbols.debugFilesRefused);
   add("names_kept", blocks_.namesKept());
   if (const auto* cache = worker_->cacheStats()) {
     add("symbol_cache_bytes", cache->bytes);

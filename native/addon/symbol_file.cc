@@ -66,11 +66,29 @@ std::optional<uint64_t> SymbolFile::VirtualAddress(uint64_t address, const Mappi
   return std::nullopt;
 }
 
-bool SymbolFile::Lookup(uint64_t address, const Mapping& mapping, std::vector<ResolvedFrame>* out) const {
+bool SymbolFile::Lookup(uint64_t address, const Mapping& mapping, std::vector<ResolvedFrame>* out) {
   const std::optional<uint64_t> at = VirtualAddress(address, mapping);
-  if (at) return symbols_->Lookup(*at, out);
   out->clear();
-  return false;
+  if (!at) return false;
+  if (symbols_->isGo()) return symbols_->Lookup(*at, out);
+  const auto [start, size] = symbols_->FunctionAt(*at);
+  if (size == 0) return false;
+  if (const auto found = known_.find(start); found != known_.end()) {
+    out->push_back(found->second);
+    return true;
+  }
+  if (!symbols_->Lookup(*at, out)) return false;
+  const ResolvedFrame& frame = out->front();
+  const size_t bytes = sizeof(frame) + frame.name.size() + frame.systemName.size();
+  if (knownBytes_ + bytes > kMaxKnownBytes) {
+    known_.clear();
+    knownBytes_ = 0;
+  }
+  if (bytes <= kMaxKnownBytes) {
+    knownBytes_ += bytes;
+    known_.emplace(start, frame);
+  }
+  return true;
 }
 
 }  // namespace otelprof

@@ -3,6 +3,7 @@
 
 #include <napi.h>
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -11,7 +12,7 @@
 namespace otelprof {
 namespace {
 
-using SharedFile = std::shared_ptr<const SymbolFile>;
+using SharedFile = std::shared_ptr<SymbolFile>;
 
 /// What JavaScript holds: `lookup` and the size for its budget.
 class SymbolFileWrap : public Napi::ObjectWrap<SymbolFileWrap> {
@@ -31,7 +32,8 @@ class SymbolFileWrap : public Napi::ObjectWrap<SymbolFileWrap> {
   }
 
  private:
-  /// (addresses: BigUint64Array, mapping: BigUint64Array of start, limit, file offset)
+  /// (addresses: BigUint64Array, mapping: BigUint64Array of start, limit, file offset). Columns: an object a frame
+  /// would take longer to make than all names to find.
   Napi::Value Lookup(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
     const auto isWide = [](const Napi::Value& value) {
@@ -45,25 +47,29 @@ class SymbolFileWrap : public Napi::ObjectWrap<SymbolFileWrap> {
     const auto addresses = info[0].As<Napi::BigUint64Array>();
     const auto of = info[1].As<Napi::BigUint64Array>();
     const SymbolFile::Mapping mapping{of[0], of[1], of[2]};
-    Napi::Array out = Napi::Array::New(env, addresses.ElementLength());
+    std::vector<uint32_t> counts(addresses.ElementLength());
+    std::vector<uint32_t> numbers;
+    std::string texts;
     std::vector<ResolvedFrame> frames;
-    for (uint32_t i = 0; i < addresses.ElementLength(); i++) {
+    for (size_t i = 0; i < counts.size(); i++) {
       file_->Lookup(addresses[i], mapping, &frames);
-      Napi::Array list = Napi::Array::New(env, frames.size());
-      for (uint32_t k = 0; k < frames.size(); k++) list.Set(k, FrameOf(env, frames[k]));
-      out.Set(i, list);
+      counts[i] = static_cast<uint32_t>(frames.size());
+      for (const ResolvedFrame& frame : frames) {
+        numbers.insert(numbers.end(), {frame.line, frame.column, frame.startLine});
+        for (const std::string* text : {&frame.name, &frame.systemName, &frame.file})
+          texts.append(*text).push_back('\0');
+      }
     }
+    Napi::Object out = Napi::Object::New(env);
+    out.Set("counts", Numbers(env, counts));
+    out.Set("numbers", Numbers(env, numbers));
+    out.Set("texts", texts);
     return out;
   }
 
-  static Napi::Object FrameOf(Napi::Env env, const ResolvedFrame& frame) {
-    Napi::Object out = Napi::Object::New(env);
-    out.Set("name", frame.name);
-    out.Set("systemName", frame.systemName);
-    out.Set("file", frame.file);
-    out.Set("line", Napi::Number::New(env, frame.line));
-    out.Set("column", Napi::Number::New(env, frame.column));
-    out.Set("startLine", Napi::Number::New(env, frame.startLine));
+  static Napi::Value Numbers(Napi::Env env, const std::vector<uint32_t>& values) {
+    auto out = Napi::Uint32Array::New(env, values.size());
+    std::copy(values.begin(), values.end(), out.Data());
     return out;
   }
 

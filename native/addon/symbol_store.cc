@@ -2,6 +2,7 @@
 #include "symbol_store.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace otelprof {
 
@@ -12,11 +13,11 @@ std::shared_ptr<const FileSymbols> SymbolStore::Load(const std::shared_ptr<Profi
     file->symbolState = SymbolState::Failed;
     return nullptr;
   }
-  auto debug = OpenDebugFile(*image, file->directory(), file->root());
-  if (!debug) debug = OpenDebugFile(*image, file->directory(), "");
+  const auto debug = FindDebug(*file, *image);
   std::shared_ptr<const FileSymbols> symbols = FileSymbols::Load(*image, mode_, debug.get(), cache_);
   // Go's own table has lines and inlined functions already. DWARF has a budget of its own and stays.
   if (!file->dwarf() && !symbols->isGo()) file->SetDwarf(DwarfFile::Open(*image, debug.get(), errors));
+  if (reportBare_ && !file->dwarf() && !symbols->isGo()) NoteBare(file, *image);
   file->SetSymbols(symbols);
   file->UseSymbols();
   file->symbolState = SymbolState::Loaded;
@@ -24,6 +25,50 @@ std::shared_ptr<const FileSymbols> SymbolStore::Load(const std::shared_ptr<Profi
   loaded_.push_back(file);
   MakeRoom(file.get());
   return symbols;
+}
+
+std::unique_ptr<ElfFile> SymbolStore::FindDebug(const ProfiledFile& file, const ElfFile& image) const {
+  if (auto given = OpenDebugFileAt(image, file.debugPath())) return given;
+  auto debug = OpenDebugFile(image, file.directory(), file.root());
+  return debug ? std::move(debug) : OpenDebugFile(image, file.directory(), "");
+}
+
+void SymbolStore::NoteBare(const std::shared_ptr<ProfiledFile>& file, const ElfFile& image) {
+  const std::string buildId = image.gnuBuildId();
+  if (buildId.empty() || file->path() == "[vdso]" || !file->debugPath().empty()) return;
+  const std::lock_guard lock(mutex_);
+  if (bare_.size() >= kMaxBare) return;
+  bare_.push_back(buildId);
+  std::erase_if(bareFiles_, [&](const auto& item) {
+    const auto known = item.second.lock();
+    return !known || known == file;
+  });
+  bareFiles_.emplace(buildId, file);
+}
+
+std::vector<std::string> SymbolStore::TakeBare() {
+  const std::lock_guard lock(mutex_);
+  return std::exchange(bare_, {});
+}
+
+void SymbolStore::UseDebugFile(const std::string& buildId, const std::string& path, DwarfErrors* errors) {
+  std::vector<std::shared_ptr<ProfiledFile>> files;
+  const auto [begin, end] = bareFiles_.equal_range(buildId);
+  for (auto it = begin; it != end; ++it)
+    if (auto file = it->second.lock()) files.push_back(std::move(file));
+  bareFiles_.erase(begin, end);
+  for (const auto& file : files) {
+    const auto image = file->OpenImage();
+    if (!image || !OpenDebugFileAt(*image, path)) {
+      stats_.debugFilesRefused++;
+      continue;
+    }
+    stats_.debugFilesUsed++;
+    file->SetDebugPath(path);
+    file->SetSymbols(nullptr);
+    Load(file, errors);
+    file->symbolGeneration++;
+  }
 }
 
 void SymbolStore::MakeRoom(const ProfiledFile* keep) {

@@ -43,7 +43,7 @@ uint64_t ThreadCpuNs(const std::thread& thread) {
 
 TableWorker::TableWorker(BpfSession* session, const Options& options, std::unique_ptr<SymbolCache> cache)
     : session_(session), maxTableBytes_(options.maxTableBytes), disabledRuntimes_(options.disabledRuntimes),
-      cache_(std::move(cache)), symbols_(options.maxSymbolBytes, options.demangle, cache_.get()),
+      cache_(std::move(cache)), symbols_(options.maxSymbolBytes, options.demangle, cache_.get(), options.reportBareFiles),
       thread_([this] { Run(); }) {
   pthread_setname_np(thread_.native_handle(), "profiler-tables");
 }
@@ -199,6 +199,12 @@ std::shared_ptr<const FileSymbols> TableWorker::SymbolsOf(const std::shared_ptr<
   std::unique_lock lock(answer->mutex);
   answer->there.wait_until(lock, deadline, [&] { return answer->isThere; });
   return answer->symbols;
+}
+
+void TableWorker::QueueDebugFile(std::string buildId, std::string path) {
+  Push(&nameJobs_, [this, buildId = std::move(buildId), path = std::move(path)] {
+    symbols_.UseDebugFile(buildId, path, &stats_.dwarfErrors);
+  });
 }
 
 void TableWorker::QueueTrim() {

@@ -52,6 +52,8 @@ class TableWorker {
   std::shared_ptr<const FileSymbols> SymbolsOf(const std::shared_ptr<ProfiledFile>& file,
                                                std::chrono::steady_clock::time_point deadline);
   void QueueTrim();
+  void QueueDebugFile(std::string buildId, std::string path);
+  std::vector<std::string> TakeBareFiles() { return symbols_.TakeBare(); }
   void QueuePerfMap(std::shared_ptr<const ProcessInfo> process);
   void QueueRemoval(uint32_t file);
   /// Waits until the queue was empty once, or the deadline.

@@ -61,6 +61,11 @@ constexpr Case kCases[] = {
     {"_ZN1A1fEv.llvm.1234567", "A::f", "A::f", "A::f()"},
     {"parse.constprop.0", "parse", "parse", "parse"},
     {"parse.cold", "parse", "parse", "parse"},
+    {"parse.cold.1", "parse", "parse", "parse"},
+    {"parse.localalias", "parse", "parse", "parse"},
+    {"parse.__uniq.123456", "parse", "parse", "parse"},
+    {"parse.isra.0@plt", "parse@plt", "parse@plt", "parse@plt"},
+    {"_ZN4core3fmt5write17h0123456789abcdefE.llvm.123", "core::fmt::write", "core::fmt::write", "core::fmt::write"},
     {"colder.coldness", "colder.coldness", "colder.coldness", "colder.coldness"},
     // Rust, legacy.
     {"_ZN4core3fmt9Formatter3pad17h0123456789abcdefE", "core::fmt::Formatter::pad",

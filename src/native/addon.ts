@@ -56,6 +56,8 @@ export interface ProfilerOptions {
   readonly verifierLogLevel: number;
   readonly noKernelVersionCheck: boolean;
   readonly demangle: DemangleMode;
+  /** Functions without a name are called `file+0xstart`; else their locations have no line. */
+  readonly groupUnnamedFunctions: boolean;
   readonly bpfObjectDir: string;
   /** Unwind tables in the kernel, evicted by file above this. */
   readonly maxTableBytes: number;
@@ -67,6 +69,8 @@ export interface ProfilerOptions {
   readonly symbolCacheDirectory: string;
   /** Of all files there. */
   readonly symbolCacheBytes: number;
+  /** Whether `takeBareFiles` is asked. */
+  readonly reportBareFiles: boolean;
   readonly minProcessAgeNs: number;
   /** Doubles the kernel's tables and `maxTableBytes` that many times, 0 to 8. */
   readonly mapScaleFactor: number;
@@ -89,6 +93,10 @@ export interface NativeProfiler {
   collect(): Promise<ArrayBuffer>;
   /** Stops or goes on with sampling on the CPU; only with eBPF. */
   setSampling(on: boolean): void;
+  /** GNU build ids of binaries without DWARF that were met since the last call; with `reportBareFiles` only. */
+  takeBareFiles(): string[];
+  /** Names and lines of these binaries come from that file from now on, if it has this build id. */
+  addDebugFile(buildId: string, path: string): void;
   /** Running totals by name. */
   stats(): Record<string, number>;
   stop(): Promise<void>;
@@ -99,24 +107,23 @@ export interface ProbeFacts {
   readonly [name: string]: unknown;
 }
 
-/** A frame of an address; what is not known is "" or 0. */
-interface SymbolFrame {
-  readonly name: string;
-  /** The linker's name where it differs. */
-  readonly systemName: string;
-  readonly file: string;
-  readonly line: number;
-  readonly column: number;
-  readonly startLine: number;
+/** The frames of addresses, innermost first; what is not known is "" or 0. */
+interface SymbolColumns {
+  /** Frames of each address; 0 where nothing is known. */
+  readonly counts: Uint32Array;
+  /** Of each frame: line, column, line where the function is declared. */
+  readonly numbers: Uint32Array;
+  /** Of each frame: name, the linker's name where it differs, file; each ended by U+0000. */
+  readonly texts: string;
 }
 
 /** The names of one ELF file, in memory. */
 export interface SymbolFile {
   /**
-   * The frames of each address, innermost first; none where nothing is known. `mapping`: memory start, limit and
-   * file offset as a profile tells them; addresses are ELF's or the process's, which it finds out.
+   * Looks addresses up. `mapping`: memory start, limit and file offset as a profile tells them; addresses are
+   * ELF's or the process's, which it finds out.
    */
-  lookup(addresses: BigUint64Array, mapping: BigUint64Array): readonly (readonly SymbolFrame[])[];
+  lookup(addresses: BigUint64Array, mapping: BigUint64Array): SymbolColumns;
   readonly sizeBytes: number;
 }
 

@@ -15,6 +15,7 @@ import { never, testHost, testSettings } from '../../src/internal/testing/settin
 import { stringValue } from '../../src/pdata/any-value.ts';
 import { DictionaryBuilder } from '../../src/pdata/dictionary-builder.ts';
 import { toFolded } from '../../src/pdata/folded.ts';
+import { withLocationFrames } from '../../src/pdata/location-frames.ts';
 import { ProfilesBatch, withSamples } from '../../src/pdata/profiles-batch.ts';
 import { batchFromFolded } from '../../src/pdata/folded.ts';
 import { withProfiles, withScopes } from '../../src/pdata/profiles-batch.ts';
@@ -98,6 +99,23 @@ describe('the symbolize processor', () => {
     assert.equal(count('named'), 3);
     assert.doesNotMatch(await through(bare(buildId, whole, [1n])), /main|leaf/);
     assert.equal(count('unknown_address'), 1);
+  });
+
+  it('names functions that the profiler could only tell apart, and leaves names alone that look like it', async (t) => {
+    const { whole, buildId, addresses } = program('grouped');
+    const { through, count } = await processor(t, {});
+    const batch = bare(buildId, whole, addresses);
+    const called = (...names: readonly string[]): ProfilesBatch => {
+      const nothing = { systemName: '', file: '', line: 0, column: 0, startLine: 0 };
+      return withLocationFrames(batch, new Map(names.map((name, i) => [i + 1, [{ ...nothing, name }]])));
+    };
+    assert.equal(await through(called('grouped+0x1139', 'grouped+0x1140', 'grouped+0x1150')), NAMED);
+    assert.equal(count('named'), 3);
+    assert.equal(
+      await through(called('other+0x1139', 'grouped+0x', 'operator+0x1')),
+      'operator+0x1;grouped+0x;other+0x1139 5',
+    );
+    assert.equal(count('named'), 3);
   });
 
   it('understands addresses of the process as well as those of the file', async (t) => {

@@ -51,13 +51,16 @@ class SectionParser {
  public:
   SectionParser(const FrameSection& section, EhFrameStats* stats) : section_(section), stats_(stats) {}
 
-  void Collect(std::vector<Fde>* out);
+  /// `take` gets each Fde.
+  template <typename F>
+  void Collect(F take);
 
  private:
   bool ReadPointer(ByteReader& in, uint8_t encoding, size_t base, uint64_t* out) const;
   const Cie* CieAt(uint64_t offset);
   Cie ParseCie(uint64_t offset) const;
-  bool ParseFde(ByteReader body, size_t bodyOffset, const Cie& cie, std::vector<Fde>* out) const;
+  template <typename F>
+  bool ParseFde(ByteReader body, size_t bodyOffset, const Cie& cie, F& take) const;
 
   const FrameSection& section_;
   EhFrameStats* stats_;
@@ -193,7 +196,8 @@ const Cie* SectionParser::CieAt(uint64_t offset) {
   return slot->valid ? slot.get() : nullptr;
 }
 
-bool SectionParser::ParseFde(ByteReader body, size_t bodyOffset, const Cie& cie, std::vector<Fde>* out) const {
+template <typename F>
+bool SectionParser::ParseFde(ByteReader body, size_t bodyOffset, const Cie& cie, F& take) const {
   uint64_t start = 0;
   uint64_t size = 0;
   if (!ReadPointer(body, cie.pointerEncoding, bodyOffset, &start)) return false;
@@ -203,13 +207,14 @@ bool SectionParser::ParseFde(ByteReader body, size_t bodyOffset, const Cie& cie,
   uint64_t end = 0;
   // Linkers leave FDEs of discarded functions behind, with start 0.
   if (size == 0 || start == 0 || __builtin_add_overflow(start, size, &end)) return true;
-  out->push_back({start, end, &cie, body.Take(body.remaining())});
+  take(Fde{start, end, &cie, body.Take(body.remaining())});
   return true;
 }
 
-void SectionParser::Collect(std::vector<Fde>* out) {
+template <typename F>
+void SectionParser::Collect(F take) {
   ByteReader in(section_.bytes);
-  while (!in.done() && out->size() < kMaxFdes) {
+  for (size_t entries = 0; !in.done() && entries < kMaxFdes; entries++) {
     EntryHead head;
     if (!ReadHead(in, &head)) {
       if (stats_) stats_->badEntries++;
@@ -226,7 +231,7 @@ void SectionParser::Collect(std::vector<Fde>* out) {
     }
     const uint64_t cieOffset = section_.debugFrame ? head.id : head.idOffset - head.id;
     const Cie* cie = CieAt(cieOffset);
-    if (cie && !ParseFde(ByteReader(body), bodyOffset, *cie, out) && stats_) stats_->badEntries++;
+    if (cie && !ParseFde(ByteReader(body), bodyOffset, *cie, take) && stats_) stats_->badEntries++;
   }
 }
 
@@ -365,10 +370,17 @@ std::vector<op_row> CompileEhFrameRows(const ElfFile& image, EhFrameStats* stats
   SectionParser ehParser(ehFrame, stats);
   SectionParser debugParser(debugFrame, stats);
   std::vector<Fde> fdes;
-  ehParser.Collect(&fdes);
-  debugParser.Collect(&fdes);
+  const auto keep = [&fdes](const Fde& fde) { fdes.push_back(fde); };
+  ehParser.Collect(keep);
+  debugParser.Collect(keep);
   EmitRows(fdes, &rows, stats);
   return rows;
+}
+
+void ForEachFunction(const ElfFile& image, const std::function<void(uint64_t start, uint64_t end)>& take) {
+  if (image.section(".eh_frame") == nullptr) return;
+  const FrameSection section = FindEhFrame(image);
+  SectionParser(section, nullptr).Collect([&](const Fde& fde) { take(fde.start, fde.end); });
 }
 
 UnwindTable CompileUnwindTable(const ElfFile& image, EhFrameStats* stats) {

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,9 @@ struct EhFrameStats {
 /// Compiles .eh_frame, .debug_frame where .eh_frame says nothing, and Go's own table into unwind rows.
 /// For x86_64 and aarch64, where Go has none: other machines and files without call frame information give an empty table.
 UnwindTable CompileUnwindTable(const ElfFile& image, EhFrameStats* stats);
+
+/// Functions as .eh_frame tells them, in its order: also those that a stripped file has no names of.
+void ForEachFunction(const ElfFile& image, const std::function<void(uint64_t start, uint64_t end)>& take);
 
 /// The rows before indexing, ascending by pc; for tests.
 std::vector<op_row> CompileEhFrameRows(const ElfFile& image, EhFrameStats* stats);

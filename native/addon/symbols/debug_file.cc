@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 
+#include "../unique_fd.h"
 #include "symbols.h"
 
 namespace otelprof {
@@ -54,6 +55,12 @@ bool crcMatches(int fd, uint32_t expected) {
   }
 }
 
+UniqueFd openPath(const std::string& path) {
+  if (path.empty()) return UniqueFd();
+  // Non-blocking: a container may have put a FIFO there since the check.
+  return UniqueFd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+}
+
 }  // namespace
 
 std::string FindDebugFile(std::string_view buildId, std::string_view debuglink, std::string_view dir,
@@ -79,29 +86,26 @@ std::string FindDebugFile(std::string_view buildId, std::string_view debuglink, 
   return "";
 }
 
+std::unique_ptr<ElfFile> OpenDebugFileAt(const ElfFile& image, const std::string& path) {
+  const UniqueFd fd = openPath(path);
+  const std::string buildId = image.gnuBuildId();
+  auto debug = fd && !buildId.empty() ? ElfFile::Open(fd.get(), nullptr) : nullptr;
+  const bool same = debug && debug->machine() == image.machine() && debug->gnuBuildId() == buildId;
+  return same ? std::move(debug) : nullptr;
+}
+
 std::unique_ptr<ElfFile> OpenDebugFile(const ElfFile& image, std::string_view dir,
                                        std::string_view rootPrefix) {
-  auto open = [](const std::string& path) -> int {
-    // Non-blocking: a container may have put a FIFO there since the check.
-    return path.empty() ? -1 : ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-  };
-  std::string buildId = image.gnuBuildId();
-  auto link = image.debugLink();
-  std::string_view linkName = link ? std::string_view(link->name) : std::string_view();
+  const std::string buildId = image.gnuBuildId();
+  const auto link = image.debugLink();
   // A wrong file under the build id must not hide a right one under the debuglink, so try both.
-  for (const auto& [id, name] : {std::pair<std::string_view, std::string_view>(buildId, ""),
-                                 std::pair<std::string_view, std::string_view>("", linkName)}) {
-    int fd = open(FindDebugFile(id, name, dir, rootPrefix));
-    if (fd < 0) continue;
-    auto debug = ElfFile::Open(fd, nullptr);
-    bool same = false;
-    if (debug && debug->machine() == image.machine()) {
-      same = buildId.empty() ? link && crcMatches(fd, link->crc) : debug->gnuBuildId() == buildId;
-    }
-    close(fd);
-    if (same) return debug;
-  }
-  return nullptr;
+  if (auto debug = OpenDebugFileAt(image, FindDebugFile(buildId, "", dir, rootPrefix))) return debug;
+  const std::string linked = FindDebugFile("", link ? std::string_view(link->name) : "", dir, rootPrefix);
+  if (!buildId.empty()) return OpenDebugFileAt(image, linked);
+  const UniqueFd fd = openPath(linked);
+  auto debug = fd ? ElfFile::Open(fd.get(), nullptr) : nullptr;
+  const bool same = debug && debug->machine() == image.machine() && crcMatches(fd.get(), link->crc);
+  return same ? std::move(debug) : nullptr;
 }
 
 }  // namespace otelprof

@@ -6,11 +6,10 @@
 namespace otelprof {
 namespace {
 
-/// `name.constprop.0`, `name.part.1.isra.2`, `name.cold`, `name.llvm.123`, `name.lto_priv.0`: what a
-/// compiler adds to the copies of a function. C names have no dots of their own.
+/// `name.constprop.0`, `name.part.1.isra.2`, `name.cold`, `name.llvm.123`, `name.localalias`: what a compiler adds to the copies of a function. C names have no dots of their own.
 std::string_view withoutCloneSuffix(std::string_view name) {
-  constexpr std::string_view kClones[] = {".constprop.", ".part.",     ".isra.", ".cold",
-                                          ".llvm.",      ".lto_priv.", ".clone."};
+  constexpr std::string_view kClones[] = {".constprop.", ".part.",     ".isra.",  ".cold",       ".llvm.",
+                                          ".lto_priv.",  ".lto_priv", ".clone.", ".localalias", ".__uniq."};
   size_t cut = name.size();
   for (std::string_view clone : kClones) {
     size_t at = name.find(clone);

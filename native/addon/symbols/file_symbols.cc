@@ -5,6 +5,7 @@
 #include <cstring>
 #include <utility>
 
+#include "../elf/eh_frame.h"
 #include "go_pclntab.h"
 #include "plt.h"
 #include "symbol_cache.h"
@@ -107,6 +108,16 @@ std::unique_ptr<ElfFile> miniDebug(const ElfFile& image) {
   return ElfFile::FromMemory(std::move(unpacked), nullptr);
 }
 
+/// The functions of a stripped file that nothing names.
+void appendUnnamed(const ElfFile& image, std::vector<RawSymbol>* symbols) {
+  constexpr size_t kUsualFdeBytes = 48;
+  const ElfFile::Section* section = image.section(".eh_frame");
+  if (section != nullptr) symbols->reserve(symbols->size() + std::min<uint64_t>(section->size / kUsualFdeBytes, kMaxSymbols));
+  ForEachFunction(image, [symbols](uint64_t start, uint64_t end) {
+    if (symbols->size() < kMaxSymbols) symbols->push_back({start, end - start, end, {}, kRankUnnamed});
+  });
+}
+
 }  // namespace
 
 struct FileSymbols::Impl {
@@ -163,6 +174,7 @@ void FileSymbols::Build(const ElfFile& image, const ElfFile* debug) {
   const bool dynamic = needsDynamic && append(image, SHT_DYNSYM);
   std::vector<std::string> pltNames;
   AppendPltSymbols(image, &symbols, &pltNames);
+  if (!impl.go && !full && !fromMini) appendUnnamed(image, &symbols);
   if (impl.go) {
     // Go's table knows more of these; keeping them twice would double the memory.
     std::erase_if(symbols, [&impl](const RawSymbol& s) {
@@ -183,7 +195,7 @@ bool FileSymbols::Lookup(uint64_t elfVa, std::vector<ResolvedFrame>* out) const 
   out->clear();
   if (impl_->go && impl_->go->lookup(elfVa, out)) return true;
   SymbolTable::Hit hit;
-  if (!impl_->table.find(elfVa, &hit)) return false;
+  if (!impl_->table.find(elfVa, &hit) || hit.name.empty()) return false;
   ResolvedFrame frame;
   frame.name = Demangle(hit.name, impl_->mode);
   std::string linkerName = ValidUtf8(hit.name);

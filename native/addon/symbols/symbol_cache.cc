@@ -25,7 +25,7 @@ using Hash = SipHash<1, 3>;
 constexpr char kSecretName[] = "secret";
 constexpr std::string_view kSuffix = ".symbols";
 constexpr std::string_view kTemporary = "writing-";
-constexpr uint32_t kVersion = 1;
+constexpr uint32_t kVersion = 2;
 constexpr uint64_t kMinSourceBytes = 128 << 10;  // smaller tables are indexed in less than a millisecond
 constexpr uint64_t kMaxSourceBytes = 512ull << 20;
 constexpr size_t kReadBytes = 128 << 10;
@@ -85,6 +85,8 @@ std::vector<const ElfFile::Section*> SourcesIn(const ElfFile& elf, bool isDebugF
   for (const char* name : {".dynsym", ".dynstr", ".plt", ".plt.sec", ".plt.got", ".rela.plt", ".gnu_debugdata"})
     add(elf.section(name));
   if (elf.section(".plt.got") != nullptr) add(elf.section(".rela.dyn"));
+  const bool hasTable = std::ranges::any_of(sections, [](const auto& s) { return s.type == SHT_SYMTAB; });
+  if (!hasTable) add(elf.section(".eh_frame"));
   return out;
 }
 

@@ -42,9 +42,11 @@ bool better(const RawSymbol& a, const RawSymbol& b) {
 /// Small keys sort faster than the symbols.
 struct Key {
   uint64_t start;
-  uint64_t size;
+  uint32_t size;
   uint32_t index;
 };
+
+uint32_t clipped(uint64_t size) { return static_cast<uint32_t>(std::min<uint64_t>(size, UINT32_MAX)); }
 
 /// By digits, for the time of a comparing sort is most of what indexing a large binary takes.
 void sortByStart(std::vector<Key>* keys) {
@@ -69,7 +71,7 @@ void sortByStart(std::vector<Key>* keys) {
 /// Keys of the symbols that stay, ascending, with their sizes.
 std::vector<Key> selectSymbols(std::span<const RawSymbol> raw) {
   std::vector<Key> keys(raw.size());
-  for (size_t i = 0; i < raw.size(); i++) keys[i] = {raw[i].start, raw[i].size, static_cast<uint32_t>(i)};
+  for (size_t i = 0; i < raw.size(); i++) keys[i] = {raw[i].start, clipped(raw[i].size), static_cast<uint32_t>(i)};
   sortByStart(&keys);
   // Names are compared only within one address.
   size_t kept = 0;
@@ -85,13 +87,13 @@ std::vector<Key> selectSymbols(std::span<const RawSymbol> raw) {
   for (size_t i = 0; i < kept; i++) {
     Key key = keys[i];
     const RawSymbol& s = raw[key.index];
-    if ((s.rank & kRankUntyped) != 0 && s.start < functionEnd) continue;
+    if ((s.rank & (kRankUntyped | kRankUnnamed)) != 0 && s.start < functionEnd) continue;
     if (key.size == 0) {
       uint64_t limit = s.limit > s.start ? s.limit : s.start;
       if (i + 1 < kept) limit = std::min(limit, keys[i + 1].start);
-      key.size = limit - s.start;
+      key.size = clipped(limit - s.start);
     }
-    if ((s.rank & (kRankUntyped | kRankUnsized)) == 0 && s.size <= UINT64_MAX - s.start)
+    if ((s.rank & (kRankUntyped | kRankUnsized | kRankUnnamed)) == 0 && s.size <= UINT64_MAX - s.start)
       functionEnd = std::max(functionEnd, s.start + s.size);
     // Writes behind what was read: `out` never passes `i`.
     if (key.size != 0) keys[out++] = key;
@@ -132,9 +134,8 @@ SymbolTable SymbolTable::Build(std::span<const RawSymbol> raw, size_t maxNameByt
   for (const Key& key : keys) {
     const std::string_view name = raw[key.index].name;
     const uint64_t start = header.startBytes == 8 ? key.start : key.start - header.base;
-    const auto size = static_cast<uint32_t>(std::min<uint64_t>(key.size, UINT32_MAX));
     std::memcpy(starts, &start, header.startBytes);  // little-endian, as every file read here
-    std::memcpy(sizes, &size, 4);
+    std::memcpy(sizes, &key.size, 4);
     std::memcpy(offsets, &nameAt, 4);
     std::memcpy(names, name.data(), name.size());
     names[name.size()] = '\0';

@@ -28,6 +28,8 @@ constexpr uint8_t kRankUnsized = 4;
 constexpr uint8_t kRankGlobal = 0;
 constexpr uint8_t kRankWeak = 1;
 constexpr uint8_t kRankLocal = 2;
+/// A function that is known without its name.
+constexpr uint8_t kRankUnnamed = 16;
 
 /// Sorted functions in 12 bytes each plus their names (16 when a file spans more than 4 GiB), as one run of
 /// bytes that is the same in memory and in a file: header, starts, sizes, offsets of names, names. Immutable.
@@ -41,7 +43,7 @@ class SymbolTable {
 
   SymbolTable() = default;
 
-  /// One symbol per address stays. Untyped symbols inside a sized function are labels and go. Names beyond
+  /// One symbol per address stays. Untyped and unnamed ones inside a sized function are labels and go. Names beyond
   /// `maxNameBytes` in total are left out with their symbols.
   static SymbolTable Build(std::span<const RawSymbol> raw, size_t maxNameBytes);
 
@@ -49,7 +51,7 @@ class SymbolTable {
   /// do not fit into it. What they say may still be nonsense: `find` reads nothing outside of the image then.
   static std::optional<SymbolTable> Open(std::shared_ptr<const void> owner, std::span<const uint8_t> image);
 
-  /// The innermost symbol that covers the address. An address past the end of a sized symbol has none.
+  /// The innermost symbol that covers the address; its name may be empty. An address past the end of a sized symbol has none.
   bool find(uint64_t address, Hit* hit) const;
 
   size_t count() const { return sizes_.size(); }

@@ -82,7 +82,7 @@ class FileSymbols {
   /// return addresses), innermost inlined function first. False, and an empty *out, if no symbol covers it.
   bool Lookup(uint64_t elfVa, std::vector<ResolvedFrame>* out) const;
 
-  /// Address range of the function at `elfVa`; size 0 if none.
+  /// Address range of the function at `elfVa`, named or not; size 0 if none is known.
   struct Range {
     uint64_t start = 0;
     uint64_t size = 0;
@@ -113,6 +113,9 @@ std::string FindDebugFile(std::string_view buildId, std::string_view debuglink, 
 /// FindDebugFile + open + the check that build ids agree (or the debuglink CRC where there is none).
 std::unique_ptr<ElfFile> OpenDebugFile(const ElfFile& image, std::string_view dir,
                                        std::string_view rootPrefix);
+
+/// The file at `path` if it is a debug file of `image`: same machine and GNU build id. nullptr otherwise.
+std::unique_ptr<ElfFile> OpenDebugFileAt(const ElfFile& image, const std::string& path);
 
 // --- kernel --------------------------------------------------------------------------------------
 

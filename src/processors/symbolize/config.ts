@@ -1,19 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import { z } from 'zod';
+import { debuginfodShape, debuginfodUrls } from '../../config/sections/debuginfod.ts';
+import { demangleSchema } from '../../config/sections/demangle.ts';
 import { durationSchema } from '../../config/sections/duration.ts';
 import { section } from '../../config/sections/section.ts';
 
-const httpUrl = z.url({ protocol: /^https?$/, message: 'must be an http or https URL' });
-
 const debuginfod = section({
-  urls: z.array(httpUrl).default([]).describe('servers, asked in this order; none: no request is ever made'),
-  cache_directory: z.string().min(1).optional().describe('where downloaded files stay; needed with urls'),
-  max_cache_mib: z.int().min(1).default(2_048).describe('of all downloaded files; the oldest make room'),
-  max_file_mib: z.int().min(1).default(512).describe('of one file'),
-  timeout: durationSchema()
-    .refine((ms) => ms > 0, { message: 'must be positive' })
-    .default(60_000)
-    .describe('of one download'),
+  urls: debuginfodUrls.default([]).describe('servers, asked in this order; none: no request is ever made'),
+  ...debuginfodShape,
 }).superRefine(({ urls, cache_directory }, issues) => {
   if (urls.length === 0 || cache_directory !== undefined) return;
   issues.addIssue({
@@ -35,7 +29,7 @@ export const configSchema = section({
     .default(true)
     .describe('use files of this host that lie where a mapping says, if their build id is the same'),
   debuginfod: debuginfod.prefault({}),
-  demangle: z.enum(['none', 'simplified', 'templates', 'full']).default('simplified'),
+  demangle: demangleSchema.default('simplified'),
   max_memory_mib: z
     .int()
     .min(1)

@@ -2,10 +2,10 @@
 import type { Processor, Settings } from '../../component/component.ts';
 import type { ProfilesConsumer } from '../../consumer/consumer.ts';
 import { type Clock, systemClock } from '../../internal/clock.ts';
+import { Debuginfod } from '../../internal/debuginfod.ts';
 import { loadAddon, type NativeAddon } from '../../native/addon.ts';
 import type { ProfilesBatch } from '../../pdata/profiles-batch.ts';
 import type { Config } from './config.ts';
-import { Debuginfod } from './debuginfod.ts';
 import { SymbolStore } from './symbol-store.ts';
 import { symbolize } from './symbolize.ts';
 
@@ -61,7 +61,7 @@ export function createSymbolizeProcessor(
     retryMs: config.retry_interval,
     clock,
     open: (path, buildId, demangle) => addon().openSymbolFile(path, buildId, demangle),
-    ...(server !== undefined && { download: (identity) => server.download(identity) }),
+    ...(server !== undefined && { download: (identity) => server.download(identity.buildId) }),
     onError,
   });
   meter.observe('gauge', 'processor_symbolize_symbol_bytes', 'Memory of symbols', [], () => [

@@ -11,6 +11,11 @@ import type { SymbolFile } from '../../native/addon.ts';
 import { type FileIdentity, identityOf, pathsBelow } from './build-id.ts';
 import { SymbolStore, type SymbolStoreOptions } from './symbol-store.ts';
 
+const lookup: SymbolFile['lookup'] = () => ({
+  counts: new Uint32Array(),
+  numbers: new Uint32Array(),
+  texts: '',
+});
 const identity = (buildId: string, filename = ''): FileIdentity => ({ buildId, isGnu: true, filename });
 
 function folder(t: TestContext, ...names: readonly string[]): string {
@@ -39,7 +44,7 @@ function storeOf(options: Partial<SymbolStoreOptions>): {
     clock: new FakeClock(),
     open: (path) => {
       opened.push(path);
-      return Promise.resolve<SymbolFile>({ sizeBytes: 10, lookup: () => [] });
+      return Promise.resolve<SymbolFile>({ sizeBytes: 10, lookup });
     },
     onError: (error) => errors.push(error),
     ...options,
@@ -131,7 +136,7 @@ describe('a store of symbol files', () => {
       open: (path) =>
         path.startsWith(bad)
           ? Promise.reject(new Error('no ELF'))
-          : Promise.resolve<SymbolFile>({ sizeBytes: 1, lookup: () => [] }),
+          : Promise.resolve<SymbolFile>({ sizeBytes: 1, lookup }),
     });
     assert.equal(typeof (await store.find(identity('aaaaaaaa'))), 'object');
     assert.equal(errors.length, 1);

@@ -8,6 +8,8 @@ import type { ProfilesBatch } from '../../pdata/profiles-batch.ts';
 import { listAt } from '../../pdata/tables.ts';
 import { type FileIdentity, identityOf } from './build-id.ts';
 
+/** What the profiling receiver calls functions of stripped files that have no name: file and start. */
+const PLACEHOLDER = /\+0x[0-9a-f]+$/;
 /** Addresses that are looked up before others get the event loop. */
 const ADDRESSES_A_TURN = 512;
 
@@ -50,17 +52,32 @@ export async function symbolize(
   return withLocationFrames(batch, frames);
 }
 
-function namelessByMapping({ tables: { locations } }: Dictionary): Iterable<Nameless> {
-  const { length, mapping, address, lineStart } = locations;
+function namelessByMapping(dictionary: Dictionary): Iterable<Nameless> {
+  const { length, mapping, address } = dictionary.tables.locations;
   const found = new Map<number, Nameless>();
   for (let row = 1; row < length; row++) {
-    if (lineStart[row] !== lineStart[row + 1] || address[row] === 0n) continue;
+    if (address[row] === 0n || !isNameless(dictionary, row)) continue;
     const of = mapping[row] ?? 0;
     const known = found.get(of);
     if (known === undefined) found.set(of, { mapping: of, rows: [row] });
     else known.rows.push(row);
   }
   return found.values();
+}
+
+/** Whether a location has no line, or one that says no more than its file and an address. */
+function isNameless(dictionary: Dictionary, row: number): boolean {
+  const { locations, functions, mappings } = dictionary.tables;
+  const from = locations.lineStart[row] ?? 0;
+  const count = (locations.lineStart[row + 1] ?? 0) - from;
+  if (count !== 1) return count === 0;
+  const fn = locations.lineFunction[from] ?? 0;
+  if (locations.lineLine[from] !== 0n || functions.filename[fn] !== 0 || functions.systemName[fn] !== 0)
+    return false;
+  const name = dictionary.text(functions.name[fn] ?? 0);
+  if (!PLACEHOLDER.test(name)) return false;
+  const file = dictionary.text(mappings.filename[locations.mapping[row] ?? 0] ?? 0);
+  return name.slice(0, name.lastIndexOf('+')) === file.slice(file.lastIndexOf('/') + 1);
 }
 
 function identityOfMapping(dictionary: Dictionary, mapping: number): FileIdentity | undefined {
@@ -89,12 +106,17 @@ async function lookUp(
   for (let at = 0; at < rows.length; at += ADDRESSES_A_TURN) {
     if (at > 0) await turn();
     const part = rows.slice(at, at + ADDRESSES_A_TURN);
-    const found = file.lookup(
-      BigUint64Array.from(part, (row) => address[row] ?? 0n),
-      place,
-    );
+    const addresses = BigUint64Array.from(part, (row) => address[row] ?? 0n);
+    const { counts, numbers, texts } = file.lookup(addresses, place);
+    const text = texts.split('\0');
+    let frame = 0;
     for (const [i, row] of part.entries()) {
-      const frames = found[i] ?? [];
+      const frames: LocationFrame[] = [];
+      for (const end = frame + (counts[i] ?? 0); frame < end; frame++) {
+        const [name = '', systemName = '', source = ''] = text.slice(3 * frame, 3 * frame + 3);
+        const [line = 0, column = 0, startLine = 0] = numbers.subarray(3 * frame, 3 * frame + 3);
+        frames.push({ name, systemName, file: source, line, column, startLine });
+      }
       if (frames.length > 0) out.set(row, frames);
     }
   }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { isAbsolute } from 'node:path';
 import { z } from 'zod';
+import { debuginfodShape, debuginfodUrls } from '../../config/sections/debuginfod.ts';
+import { demangleSchema } from '../../config/sections/demangle.ts';
 import { durationSchema } from '../../config/sections/duration.ts';
 import { section } from '../../config/sections/section.ts';
 import { onlineCpus, parseCpuList } from './cpu-list.ts';
@@ -85,7 +87,9 @@ export const configSchema = section({
   verbose_mode: z.boolean().default(false),
   bpf_verifier_log_level: z.int().min(0).max(2).default(0),
   no_kernel_version_check: z.boolean().default(false),
-  demangle: z.enum(['none', 'simplified', 'templates', 'full']).default('full'),
+  demangle: demangleSchema.default('full'),
+  group_unnamed_functions: z.boolean().default(true),
+  debuginfod: section({ urls: debuginfodUrls.optional(), ...debuginfodShape }),
   symbol_cache: section({
     directory: z
       .string()

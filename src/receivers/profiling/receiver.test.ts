@@ -21,6 +21,9 @@ class FakeAddon implements ProfilerAddon {
   readonly made: ProfilerOptions[] = [];
   readonly switched: boolean[] = [];
   readonly calls: string[] = [];
+  /** Build ids that the profiler has no debug files of, until it is asked. */
+  readonly bare: string[] = [];
+  readonly added: [buildId: string, path: string][] = [];
   stopped = 0;
   readonly Profiler: ProfilerAddon['Profiler'];
 
@@ -28,6 +31,7 @@ class FakeAddon implements ProfilerAddon {
     const made = (options: ProfilerOptions): void => void this.made.push(options);
     const stopped = (): void => void this.stopped++;
     const called = (name: string): void => void this.calls.push(name);
+    const { bare, added } = this;
     const switched = (on: boolean): void => void this.switched.push(on);
     this.Profiler = class implements NativeProfiler {
       #collected = 0;
@@ -47,6 +51,12 @@ class FakeAddon implements ProfilerAddon {
       }
       stats(): Record<string, number> {
         return { samples: this.#collected, drop_ring_full: 3, unwind_error_memory_read: 2, table_bytes: 99 };
+      }
+      takeBareFiles(): string[] {
+        return bare.splice(0);
+      }
+      addDebugFile(buildId: string, path: string): void {
+        added.push([buildId, path]);
       }
       setSampling(on: boolean): void {
         switched(on);
@@ -369,6 +379,35 @@ describe('the profiling receiver', () => {
     await receiver.start(testHost(), never());
     assert.deepEqual(addon.switched, []);
     await receiver.shutdown(never());
+  });
+
+  it('hands what is said of symbols to the native profiler', async () => {
+    const told = async (config: object): Promise<Partial<ProfilerOptions>> => {
+      const addon = new FakeAddon();
+      const { receiver } = bench(addon, { ...config });
+      await receiver.start(testHost(), never());
+      await receiver.shutdown(never());
+      const { demangle, groupUnnamedFunctions, nameCacheSize, maxSymbolBytes, reportBareFiles } =
+        addon.made[0] ?? assert.fail();
+      return { demangle, groupUnnamedFunctions, nameCacheSize, maxSymbolBytes, reportBareFiles };
+    };
+    assert.deepEqual(await told({ debuginfod: { urls: [] } }), {
+      demangle: 'full',
+      groupUnnamedFunctions: true,
+      nameCacheSize: 16_384,
+      maxSymbolBytes: 64 << 20,
+      reportBareFiles: false,
+    });
+    const symbol_cache = { max_size_mib: 0, max_memory_mib: 3 };
+    const debuginfod = { urls: ['https://debuginfod.example'], cache_directory: '/nowhere' };
+    const other = { demangle: 'none', group_unnamed_functions: false, frame_cache_size: 1024 };
+    assert.deepEqual(await told({ ...other, symbol_cache, debuginfod }), {
+      demangle: 'none',
+      groupUnnamedFunctions: false,
+      nameCacheSize: 1024,
+      maxSymbolBytes: 3 << 20,
+      reportBareFiles: true,
+    });
   });
 
   it('hands the selection of samples to the native profiler', async () => {

@@ -8,9 +8,10 @@ import { loadAddon } from '../../native/addon.ts';
 import { type Check, limitations, remedyFor } from '../../native/doctor.ts';
 import type { ProfilesBatch, Scope } from '../../pdata/profiles-batch.ts';
 import { type Config, inactiveKeys, keysThatNeedEbpf, sampledFraction } from './config.ts';
+import { debugFileDownload } from './debug-files.ts';
 import { sampleByChance } from './probabilistic.ts';
 import { observeFractions, observeStats, type ProfilingTotals } from './stats.ts';
-import { openSource, type OpenedSource, type ProfileSource } from './source.ts';
+import { type DownloadDependencies, openSource, type OpenedSource, type ProfileSource } from './source.ts';
 
 /** The first report comes this soon after the start, however long the interval: people wait for it. */
 const FIRST_REPORT_MS = 500;
@@ -68,7 +69,13 @@ export class ProfilingReceiver implements Receiver {
       attributes: [],
       droppedAttributesCount: 0,
     };
-    const opened = await openSource(this.#config, scope, this.#config.error_mode === 'ignore', this.#load);
+    const downloadTo = (directory: string): DownloadDependencies | undefined => {
+      const { signal } = this.#stopping;
+      const download = debugFileDownload(this.#config.debuginfod, directory, this.#settings, signal);
+      return download && { download, clock: this.#clock };
+    };
+    const fallBack = this.#config.error_mode === 'ignore';
+    const opened = await openSource(this.#config, scope, fallBack, this.#load, downloadTo);
     this.#source = opened.source;
     this.#announce(opened);
     observeStats(this.#settings.meter, opened.source.mode, () => this.#totals);

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+import { dirname, join } from 'node:path';
+import type { Clock } from '../../internal/clock.ts';
 import {
   bpfObjectDir,
   type FilterRule,
@@ -14,6 +16,7 @@ import { assembleBatch, type AssemblerOptions } from './assembler.ts';
 import { IDENTITY_VARIABLES } from './process-identity.ts';
 import { type Config, disabledRuntimes, envVarNames, probeName, sampledFraction } from './config.ts';
 import { parseCpuList } from './cpu-list.ts';
+import { DebugFiles, type Download } from './debug-files.ts';
 import { SelfProfiler } from './self-profile.ts';
 import { type SymbolCachePlace, symbolCachePlace } from './symbol-cache.ts';
 
@@ -46,6 +49,13 @@ export interface OpenedSource {
 }
 
 const MIB = 1 << 20;
+
+/** How debug files are downloaded, where they are. */
+export interface DownloadDependencies {
+  readonly download: Download;
+  readonly clock: Clock;
+}
+
 /** Unwind tables in the kernel, all files together. */
 const MAX_TABLE_BYTES = 64 * MIB;
 
@@ -59,12 +69,15 @@ export async function openSource(
   scope: Scope,
   fallBack: boolean,
   load: () => ProfilerAddon = loadAddon,
+  downloadTo: (directory: string) => DownloadDependencies | undefined = () => undefined,
 ): Promise<OpenedSource> {
   const refused: Refusal[] = [];
   const cache = symbolCachePlace(config.symbol_cache);
+  // Beside the symbol tables: what is downloaded is kept between runs too.
+  const downloads = downloadTo(cache.directory === '' ? '' : join(dirname(cache.directory), 'debuginfod'));
   for (const mode of ['ebpf', 'perf'] as const) {
     try {
-      return { source: openNative(load(), mode, config, scope, cache), refused, cache };
+      return { source: openNative(load(), mode, config, scope, { cache, downloads }), refused, cache };
     } catch (cause) {
       const error = asNativeError(cause, mode);
       if (!fallBack) throw error;
@@ -95,7 +108,7 @@ function openNative(
   mode: 'ebpf' | 'perf',
   config: Config,
   scope: Scope,
-  cache: SymbolCachePlace,
+  { cache, downloads }: { cache: SymbolCachePlace; downloads: DownloadDependencies | undefined },
 ): ProfileSource {
   const shown = envVarNames(config.include_env_vars);
   const options: ProfilerOptions = {
@@ -109,17 +122,20 @@ function openNative(
     verifierLogLevel: config.bpf_verifier_log_level,
     noKernelVersionCheck: config.no_kernel_version_check,
     demangle: config.demangle,
+    groupUnnamedFunctions: config.group_unnamed_functions,
     bpfObjectDir: bpfObjectDir(),
     maxTableBytes: MAX_TABLE_BYTES,
     maxSymbolBytes: config.symbol_cache.max_memory_mib * MIB,
     nameCacheSize: config.frame_cache_size,
     symbolCacheDirectory: cache.directory,
     symbolCacheBytes: config.symbol_cache.max_size_mib * MIB,
+    reportBareFiles: downloads !== undefined,
     ...selection(config),
   };
   const profiler: NativeProfiler = new addon.Profiler(options);
   profiler.start();
   const isEbpf = mode === 'ebpf';
+  const debugFiles = downloads && new DebugFiles(profiler, downloads.download, downloads.clock);
   const assembly: AssemblerOptions = {
     samplesPerSecond: config.samples_per_second,
     scope,
@@ -128,8 +144,11 @@ function openNative(
     offCpuFraction: config.off_cpu_threshold,
     probes: config.probes.map(probeName),
   };
-  const collect = async (): Promise<ProfilesBatch | undefined> =>
-    assembleBatch(readProfileBlock(await profiler.collect()), assembly);
+  const collect = async (): Promise<ProfilesBatch | undefined> => {
+    const block = readProfileBlock(await profiler.collect());
+    debugFiles?.request();
+    return assembleBatch(block, assembly);
+  };
   return {
     mode,
     collect,

@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { request } from 'undici';
-import type { FileIdentity } from './build-id.ts';
 
 export interface DebuginfodOptions {
   readonly urls: readonly string[];
@@ -20,6 +19,8 @@ export interface DebuginfodOptions {
 
 /** Downloads at one time: a gateway that starts meets many unknown files at once. */
 const MAX_RUNNING = 4;
+/** Nothing else may become part of a path or URL. */
+const BUILD_ID = /^[0-9a-f]{8,128}$/;
 const KINDS = ['debuginfo', 'executable'] as const;
 
 /**
@@ -30,13 +31,15 @@ export class Debuginfod {
   readonly #options: DebuginfodOptions;
   readonly #waiting: (() => void)[] = [];
   #running = 0;
+  #written = 0;
 
   constructor(options: DebuginfodOptions) {
     this.#options = options;
   }
 
   /** The path of the file; undefined where no server has it, or none could give it. */
-  async download({ buildId }: FileIdentity): Promise<string | undefined> {
+  async download(buildId: string): Promise<string | undefined> {
+    if (!BUILD_ID.test(buildId)) return undefined;
     await this.#turn();
     try {
       return await this.#ask(buildId);
@@ -108,9 +111,11 @@ export class Debuginfod {
       throw new Error(`${from} answered ${statusCode}`);
     }
     await mkdir(folder, { recursive: true });
-    const unfinished = `${path}.part`;
+    // Another client, or another process, may be getting the same file.
+    const unfinished = `${path}.${process.pid}-${this.#written++}.part`;
     try {
-      await pipeline(body, this.#limit(from), createWriteStream(unfinished), { signal: both });
+      const file = createWriteStream(unfinished, { flags: 'wx' });
+      await pipeline(body, this.#limit(from), file, { signal: both });
       await rename(unfinished, path);
     } catch (error) {
       await rm(unfinished, { force: true });
