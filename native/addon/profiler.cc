@@ -441,13 +441,16 @@ void Profiler::ReadStack(const SampleRecord& record, const std::shared_ptr<const
 /// One file after the other, each named before the next one's table may push its own out of memory.
 void Profiler::ReadNames(const SampleWindow& window, std::chrono::steady_clock::time_point deadline) {
   blocks_.Forget();
-  const auto unnamed = blocks_.Unnamed(window);
-  for (const auto& [file, addresses] : unnamed) {
+  bool maySizesHaveGrown = false;
+  for (const auto& [file, addresses] : blocks_.Unnamed(window)) {
     auto symbols = file->UseSymbols();
     if (!symbols) symbols = worker_->SymbolsOf(file, deadline);
-    if (symbols) blocks_.Name(*file, *symbols, addresses);
+    if (!symbols) continue;
+    blocks_.Name(*file, *symbols, addresses);
+    maySizesHaveGrown |= symbols->isGo();
   }
-  if (!unnamed.empty()) worker_->QueueTrim();
+  if (maySizesHaveGrown) worker_->QueueTrim();
+  worker_->RestSymbols();
   for (auto& [file, addresses] : blocks_.Unresolved(window)) lines_->Queue(file, std::move(addresses));
   lines_->WaitIdle(kLinesLimit);
 }

@@ -52,6 +52,10 @@ class TableWorker {
   std::shared_ptr<const FileSymbols> SymbolsOf(const std::shared_ptr<ProfiledFile>& file,
                                                std::chrono::steady_clock::time_point deadline);
   void QueueTrim();
+  /// After a batch of look-ups: gives back what they took of the page cache.
+  void RestSymbols() const {
+    if (cache_) cache_->Rest();
+  }
   void QueueDebugFile(std::string buildId, std::string path);
   std::vector<std::string> TakeBareFiles() { return symbols_.TakeBare(); }
   void QueuePerfMap(std::shared_ptr<const ProcessInfo> process);

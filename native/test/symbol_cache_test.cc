@@ -63,6 +63,19 @@ std::string TableIn(const std::string& directory) {
   return found;
 }
 
+/// Of all mapped tables of this process.
+size_t ResidentTableKb() {
+  std::ifstream smaps("/proc/self/smaps");
+  size_t total = 0;
+  bool isTable = false;
+  for (std::string line; std::getline(smaps, line);) {
+    size_t kb = 0;
+    if (line.find('-') < 20) isTable = line.find(".symbols") != std::string::npos;
+    if (isTable && sscanf(line.c_str(), "Rss: %zu kB", &kb) == 1) total += kb;
+  }
+  return total;
+}
+
 std::string Read(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(in), {}};
@@ -122,6 +135,16 @@ void ComesBackMapped(const std::string& program) {
     CHECK_EQ(cache->stats().hits.load(), 1u);
     CHECK_EQ(cache->stats().misses + cache->stats().corrupt, 0u);
   }
+  // Looking up takes pages, resting gives them back, and they come again.
+  const auto cache = Open(path);
+  const auto resting = FileSymbols::Load(*image, DemangleMode::Full, nullptr, cache.get());
+  same(*resting);
+  CHECK(ResidentTableKb() > 100);
+  cache->Rest();
+  outlives.reset();  // whose cache is gone
+  CHECK_EQ(ResidentTableKb(), 0u);
+  same(*resting);
+  outlives = FileSymbols::Load(*image, DemangleMode::Full, nullptr, cache.get());
   fs::remove_all(path);  // a mapping keeps what was removed
   same(*outlives);
   struct stat st;

@@ -206,7 +206,7 @@ std::optional<SymbolCache::Entry> SymbolCache::Find(const Key& key) {
 }
 
 /// Checks all bytes by reading, which unlike looking at the mapping adds nothing to our memory, and maps them.
-std::optional<SymbolCache::Entry> SymbolCache::Map(const Key& key, const UniqueFd& fd, uint64_t bytes) const {
+std::optional<SymbolCache::Entry> SymbolCache::Map(const Key& key, const UniqueFd& fd, uint64_t bytes) {
   Header header;
   if (bytes < sizeof(header) || bytes > maxBytes_ ||
       pread(fd.get(), &header, sizeof(header), 0) != static_cast<ssize_t>(sizeof(header)))
@@ -229,7 +229,16 @@ std::optional<SymbolCache::Entry> SymbolCache::Map(const Key& key, const UniqueF
   const std::shared_ptr<const void> owner(mapped, [bytes](void* base) { munmap(base, bytes); });
   auto table = SymbolTable::Open(owner, {static_cast<const uint8_t*>(mapped) + sizeof(header), bytes - sizeof(header)});
   if (!table) return std::nullopt;
+  const std::lock_guard lock(mutex_);
+  std::erase_if(mappings_, [](const Mapping& mapping) { return mapping.owner.expired(); });
+  mappings_.push_back({owner, bytes});
   return Entry{std::move(*table), static_cast<SymbolSource>(header.source)};
+}
+
+void SymbolCache::Rest() {
+  const std::lock_guard lock(mutex_);
+  for (const Mapping& mapping : mappings_)
+    if (const auto owner = mapping.owner.lock()) madvise(const_cast<void*>(owner.get()), mapping.bytes, MADV_DONTNEED);
 }
 
 std::optional<SymbolCache::Entry> SymbolCache::Store(const Key& key, const Entry& entry) {

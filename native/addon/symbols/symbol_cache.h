@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -18,7 +19,7 @@ namespace otelprof {
 
 /// Symbol tables in files, kept between runs and mapped: their pages are the page cache's, not ours. A directory
 /// that belongs to this user alone; what lies there and does not carry the directory's own secret is never used
-/// (docs/decisions/0010). Several processes may share one. Calls come from one thread; statistics from any.
+/// (docs/decisions/0010). Several processes may share one. Calls come from one thread, but where it is said.
 class SymbolCache {
  public:
   struct Stats {
@@ -55,6 +56,10 @@ class SymbolCache {
   /// Writes a table and hands it back mapped. nullopt where it could not be written, or is larger than all may be.
   std::optional<Entry> Store(const Key& key, const Entry& entry);
 
+  /// Takes the pages of all mapped tables out of our memory; a look-up brings back those that it needs, from the page
+  /// cache. Any thread.
+  void Rest();
+
   const Stats& stats() const { return stats_; }
 
  private:
@@ -62,7 +67,7 @@ class SymbolCache {
   bool LoadSecret();
   bool ReadSecret();
   UniqueFd OpenFile(const char* name, uint64_t* bytes) const;
-  std::optional<Entry> Map(const Key& key, const UniqueFd& fd, uint64_t bytes) const;
+  std::optional<Entry> Map(const Key& key, const UniqueFd& fd, uint64_t bytes);
   bool WriteFile(const std::string& temporary, std::span<const std::span<const uint8_t>> parts) const;
   std::string TemporaryName();
   bool MakeRoom(uint64_t newBytes);
@@ -72,6 +77,12 @@ class SymbolCache {
   SipKey secret_{};
   uint64_t written_ = 0;
   Stats stats_;
+  struct Mapping {
+    std::weak_ptr<const void> owner;
+    size_t bytes;
+  };
+  std::mutex mutex_;  // below
+  std::vector<Mapping> mappings_;
 };
 
 }  // namespace otelprof
