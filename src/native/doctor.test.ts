@@ -38,6 +38,7 @@ describe('the doctor', () => {
   });
 
   const cases: readonly (readonly [string, HostFacts, string[]])[] = [
+    ['aarch64', facts({}, { arch: 'arm64' }), ['machine']],
     ['no BTF', facts({ '/sys/kernel/btf/vmlinux': undefined }), ['BTF']],
     [
       'an old kernel',

@@ -47,11 +47,16 @@ export function diagnose(host: HostFacts, addonError: Error | undefined): Check[
     host.capabilities.has(name) || (host.capabilities.has('CAP_SYS_ADMIN') && name !== 'CAP_SYS_PTRACE');
   const kernel = `kernel ${host.kernelRelease}`;
   return [
+    check('machine', host.arch !== 'arm64', {
+      state: 'limited',
+      why: 'aarch64 is tested in emulation only; no Python frames',
+      fix: 'use x86-64 where that matters',
+    }),
     check('operating system', host.platform === 'linux' && (host.arch === 'x64' || host.arch === 'arm64'), {
       state: 'missing',
       essential: true,
       why: `${host.platform} on ${host.arch}`,
-      fix: 'use Linux on x86-64',
+      fix: 'use Linux on x86-64 or aarch64',
     }),
     check('native addon', addonError === undefined, {
       state: 'missing',

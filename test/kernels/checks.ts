@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { loadAddon, type ProfilerAddon } from '../../src/native/addon.ts';
@@ -24,6 +25,7 @@ import {
 import { withoutTypedTracepoints } from '../e2e/raw-tracepoint.ts';
 
 const BIN = '/usr/bin';
+const HAS_PYTHON = existsSync(join(BIN, 'python3'));
 /** An emulated CPU on a busy host is a hundred times slower than the host's. */
 const SETTLE_MS = 150_000;
 /** A stack of 1000 frames costs an emulated CPU 10 ms. */
@@ -79,16 +81,16 @@ interface Judgement {
 type Judge = (batch: ProfilesBatch | undefined) => Judgement;
 
 /** Collects until each judge was content once, for tables load beside the sampling. What each of them saw last. */
-async function settle<Name extends string>(
+async function settle(
   source: ProfileSource,
-  judges: Readonly<Record<Name, Judge>>,
+  judges: Readonly<Record<string, Judge>>,
 ): Promise<Map<string, Judgement>> {
   const until = performance.now() + SETTLE_MS;
   const last = new Map<string, Judgement>();
   do {
     await delay(1500);
     const batch = await source.collect();
-    for (const [name, judge] of Object.entries<Judge>(judges))
+    for (const [name, judge] of Object.entries(judges))
       if (last.get(name)?.ok !== true) last.set(name, judge(batch));
   } while ([...last.values()].some((j) => !j.ok) && performance.now() < until);
   return last;
@@ -209,16 +211,16 @@ async function checkOnCpu(report: Report): Promise<void> {
       ['deep', '980'],
       ['deep', '5000'],
       ['deep', '20', '/dev/zero'],
-      ['python3', '-I', '-S', '/app/truth.py', 'ladder'],
+      ...(HAS_PYTHON ? [['python3', '-I', '-S', '/app/truth.py', 'ladder'] as const] : []),
     ],
     async (source, [shallow, deep, deeper, inKernel, python]) => {
-      assert.ok(shallow && deep && deeper && inKernel && python);
+      assert.ok(shallow && deep && deeper && inKernel);
       const judges = {
         'unwind 128 frames': judgeDeep(shallow, 128),
         'unwind 980 frames': judgeDeep(deep, 980),
         'cut stacks say so': judgeCut(deeper),
         'samples in the kernel': judgeKernel(inKernel),
-        Python: judgePython(python),
+        ...(python === undefined ? {} : { Python: judgePython(python) }),
       };
       const found = await settle(source, judges);
       for (const name of Object.keys(judges)) await report(name, () => holdsFor(found.get(name)));
@@ -281,11 +283,11 @@ const PROBES = [
   { probe: { mode: 'uretprobe', target: join(BIN, 'sleeper'), symbol: 'take_a_nap' }, stack: /;main$/ },
   {
     probe: { mode: 'kprobe', symbol: 'hrtimer_nanosleep' },
-    stack: /;take_a_nap;.*;do_syscall_64;.*;hrtimer_nanosleep$/,
+    stack: /;take_a_nap;.*;(do_syscall_64|invoke_syscall);.*;hrtimer_nanosleep$/,
   },
   {
     probe: { mode: 'kretprobe', symbol: 'do_nanosleep' },
-    stack: /;take_a_nap;.*;(do_syscall_64;.*;hrtimer_nanosleep|kretprobe_trampoline)$/,
+    stack: /;take_a_nap;.*;((do_syscall_64|invoke_syscall);.*;hrtimer_nanosleep|kretprobe_trampoline)$/,
   },
 ] as const;
 

@@ -13,13 +13,13 @@ const SUITES = ['bullseye', 'bookworm'];
  * Path of the vmlinuz of a release, taken once out of Debian's newest package of it. Throws Error where it cannot be
  * had: no apt, no network, no such package.
  */
-export function kernelImage(release: string): string {
-  const folder = join(packageRoot(), '.cache', 'kernels', release);
+export function kernelImage(release: string, architecture: 'amd64' | 'arm64'): string {
+  const folder = join(packageRoot(), '.cache', 'kernels', architecture, release);
   const image = join(folder, 'vmlinuz');
   if (existsSync(image)) return image;
-  const archive = debianArchive('amd64', SUITES);
+  const archive = debianArchive(architecture, SUITES);
   // "linux-image-5.10.0-46-cloud-amd64", "linux-image-6.12.117+deb12-cloud-amd64"
-  const pattern = `^linux-image-${release.replace('.', '[.]')}[.][0-9]+(-[0-9]+|[+]deb[0-9]+)-cloud-amd64$`;
+  const pattern = `^linux-image-${release.replace('.', '[.]')}[.][0-9]+(-[0-9]+|[+]deb[0-9]+)-cloud-${architecture}$`;
   const name = archive
     .search(pattern)
     .sort((a, b) => a.localeCompare(b, 'en', { numeric: true }))

@@ -10,6 +10,23 @@ export interface MachineRun {
   readonly console: readonly string[];
 }
 
+export type MachineArch = 'x64' | 'arm64';
+
+/** How a machine is emulated. The CPU does not suffer from what the kernel would guard against at the cost of time. */
+export const EMULATORS = {
+  x64: {
+    command: 'qemu-system-x86_64',
+    args: ['-cpu', 'max'],
+    append: 'console=ttyS0 mitigations=off random.trust_cpu=on',
+  },
+  arm64: {
+    command: 'qemu-system-aarch64',
+    // The usual authentication codes cost an emulator more than all else.
+    args: ['-M', 'virt', '-cpu', 'max,pauth-impdef=on'],
+    append: 'console=ttyAMA0 mitigations=off random.trust_cpu=on',
+  },
+} as const;
+
 const MEMORY_MIB = 2048;
 const CONSOLE_LINES = 400;
 const END = /^KERNEL-TESTS-END (\d+)/;
@@ -19,19 +36,20 @@ const END = /^KERNEL-TESTS-END (\d+)/;
  * its console until it switches off or `signal` ends it. Rejects where QEMU cannot be run.
  */
 export function runMachine(
+  arch: MachineArch,
   kernel: string,
   image: string,
   onLine: (line: string) => void,
   signal: AbortSignal,
 ): Promise<MachineRun> {
+  const { command, args: machine, append } = EMULATORS[arch];
   const args = [
-    ...['-accel', 'tcg,thread=multi', '-cpu', 'max', '-smp', '2', '-m', String(MEMORY_MIB)],
+    ...['-accel', 'tcg,thread=multi', ...machine, '-smp', '2', '-m', String(MEMORY_MIB)],
     ...['-kernel', kernel, '-initrd', image, '-nographic', '-no-reboot', '-nic', 'none'],
-    // The emulated CPU does not suffer from what the kernel would guard against at the cost of time.
-    ...['-append', 'console=ttyS0 quiet panic=-1 rdinit=/init mitigations=off nokaslr random.trust_cpu=on'],
+    ...['-append', `${append} quiet panic=-1 rdinit=/init nokaslr`],
   ];
   return new Promise((resolve, reject) => {
-    const qemu = spawn('qemu-system-x86_64', args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    const qemu = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
     const lines: string[] = [];
     let exitCode: number | undefined;
     const take = (line: string): void => {

@@ -1,82 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
-// `npm run test:kernels [-- 5.10 …]`: boots other kernels in QEMU and runs the profiler there. Without arguments all.
+// `npm run test:kernels [-- 5.10 … arm64]`: boots other kernels in QEMU and runs the profiler there. Without arguments
+// all of this architecture; `arm64` is 6.1 on the other one, for which the native part is then built.
 // KERNEL_CONSOLE=1 shows the machine's console. With --if-possible a host that has no QEMU or gets no kernel only says
 // so; not in CI.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { build } from 'esbuild';
-
-import { packageRoot } from '../../src/internal/package-root.ts';
 import { type CheckResult, parseCheck } from './check-result.ts';
-import { librariesOf, writeImage } from './image.ts';
+import { arm64Contents, hostContents } from './contents.ts';
+import { writeImage } from './image.ts';
 import { KERNELS, kernelImage } from './kernel-image.ts';
-import { runMachine } from './machine.ts';
+import { EMULATORS, type MachineArch, runMachine } from './machine.ts';
 
-const ROOT = packageRoot();
-const HERE = join(ROOT, 'test', 'kernels');
 const LIMIT_MS = 1_200_000;
 
-/** Which file of the host each file of the machine is. */
-async function contents(dir: string): Promise<Map<string, string>> {
-  const compile = (out: string, source: string, ...flags: string[]): string => {
-    execFileSync('gcc', [...flags, '-o', join(dir, out), source], { stdio: ['ignore', 'ignore', 'inherit'] });
-    return join(dir, out);
-  };
-  const guest = join(dir, 'guest.mjs');
-  await build({
-    entryPoints: [join(HERE, 'guest.ts')],
-    outfile: guest,
-    bundle: true,
-    format: 'esm',
-    platform: 'node',
-    target: 'node20.19',
-    logLevel: 'warning',
-    banner: {
-      js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
-    },
-  });
-  const workloads = join(ROOT, 'test', 'e2e', 'workloads');
-  const programs = new Map([
-    ['/usr/bin/node', process.execPath],
-    ['/usr/bin/python3', '/usr/bin/python3'],
-    ['/usr/bin/deep', compile('deep', join(HERE, 'programs', 'deep.c'), '-O2', '-fomit-frame-pointer')],
-    ['/usr/bin/sleeper', compile('sleeper', join(workloads, 'sleeper.c'), '-O1')],
-  ]);
-  const addons = ['otelcol_profiles.node', 'otelcol_codecs.node'].map((name) => join(ROOT, 'build', name));
-  const copied = [
-    ...librariesOf([...programs.values(), ...addons]),
-    ...pythonModules('functools', 'threading', 'encodings.latin_1'),
-  ];
-  return new Map([
-    ...programs,
-    ...copied.map((path) => [path, path] as const),
-    ...addons.map((path) => [path.replace(ROOT, '/app'), path] as const),
-    ...['oncpu', 'offcpu', 'probe'].map(
-      (name) => [`/app/build/bpf/${name}.bpf.o`, join(ROOT, 'build', 'bpf', `${name}.bpf.o`)] as const,
-    ),
-    ['/app/package.json', join(ROOT, 'package.json')],
-    ['/app/guest.mjs', guest],
-    ['/app/truth.py', join(workloads, 'truth.py')],
-    ['/init', compile('init', join(HERE, 'programs', 'init.c'), '-O1', '-static')],
-  ]);
-}
-
-/** Files of the standard library that an interpreter reads for these modules. */
-function pythonModules(...modules: string[]): string[] {
-  const list =
-    'import sys; print("\\n".join(m.__file__ for m in sys.modules.values() if getattr(m, "__file__", "")))';
-  const script = `import os, ${modules.join(', ')}\n${list}`;
-  const said = execFileSync('/usr/bin/python3', ['-I', '-S', '-c', script], { encoding: 'utf8' });
-  return said.split('\n').filter((path) => path.endsWith('.py'));
-}
-
 /** Runs the checks on one kernel and prints each as it comes; true where all went well. */
-async function testKernel(release: string, kernel: string, image: string): Promise<boolean> {
+async function testKernel(
+  release: string,
+  arch: MachineArch,
+  kernel: string,
+  image: string,
+): Promise<boolean> {
   const results: CheckResult[] = [];
   const started = performance.now();
   const run = await runMachine(
+    arch,
     kernel,
     image,
     (line) => {
@@ -104,12 +53,20 @@ const args = process.argv.slice(2);
 const chosen = args.filter((arg) => arg !== IF_POSSIBLE);
 const releases = chosen.length > 0 ? chosen : KERNELS;
 
+const archOf = (release: string): MachineArch => (release === 'arm64' ? 'arm64' : 'x64');
+
 /** What the machines need of this host; throws Error that says what is missing. */
 function kernels(): { release: string; kernel: string }[] {
-  // The machine runs the host's own programs.
-  if (process.arch !== 'x64') throw new Error(`the host is ${process.arch}, the kernels are for x64`);
-  execFileSync('qemu-system-x86_64', ['--version'], { stdio: 'ignore' });
-  return releases.map((release) => ({ release, kernel: kernelImage(release) }));
+  return releases.map((release) => {
+    const arch = archOf(release);
+    // The machine runs the host's own programs.
+    if (arch === 'x64' && process.arch !== 'x64') throw new Error(`the host is ${process.arch}, not x64`);
+    execFileSync(EMULATORS[arch].command, ['--version'], { stdio: 'ignore' });
+    return {
+      release,
+      kernel: arch === 'arm64' ? kernelImage('6.1', 'arm64') : kernelImage(release, 'amd64'),
+    };
+  });
 }
 
 async function main(): Promise<void> {
@@ -123,11 +80,18 @@ async function main(): Promise<void> {
     return;
   }
   const dir = mkdtempSync(join(tmpdir(), 'otelcol-profiles-kernels-'));
+  const images = new Map<MachineArch, string>();
   try {
-    const image = join(dir, 'initramfs');
-    writeImage(image, { files: await contents(dir), folders: ['/proc', '/sys', '/tmp', '/dev'] });
-    for (const { release, kernel } of found)
-      if (!(await testKernel(release, kernel, image))) process.exitCode = 1;
+    for (const { release, kernel } of found) {
+      const arch = archOf(release);
+      const image = images.get(arch) ?? join(dir, `initramfs-${arch}`);
+      if (!images.has(arch)) {
+        const files = arch === 'arm64' ? await arm64Contents(dir) : await hostContents(dir);
+        writeImage(image, { files, folders: ['/proc', '/sys', '/tmp', '/dev'] });
+        images.set(arch, image);
+      }
+      if (!(await testKernel(release, arch, kernel, image))) process.exitCode = 1;
+    }
   } finally {
     rmSync(dir, { recursive: true, force: true });
   }
