@@ -202,9 +202,9 @@ std::shared_ptr<const FileSymbols> TableWorker::SymbolsOf(const std::shared_ptr<
 }
 
 void TableWorker::QueueDebugFile(std::string buildId, std::string path) {
-  Push(&nameJobs_, [this, buildId = std::move(buildId), path = std::move(path)] {
+  Push(&nameJobs_, {[this, buildId = std::move(buildId), path = std::move(path)] {
     symbols_.UseDebugFile(buildId, path, &stats_.dwarfErrors);
-  });
+  }});
 }
 
 void TableWorker::QueueTrim() {

@@ -345,7 +345,7 @@ std::vector<CodeRange> FindSplitParts(const ElfFile& image, CodeRange function) 
   const FrameSection section = FindEhFrame(image);
   SectionParser parser(section, nullptr);
   std::vector<Fde> fdes;
-  parser.Collect(&fdes);
+  parser.Collect([&](const Fde& fde) { fdes.push_back(fde); });
   const auto targets = JumpTargets(image.at(function.start, function.end - function.start), function);
   for (size_t i = 0; i < fdes.size() && parts.size() < kMaxSplitParts; i++) {
     const Fde& fde = fdes[i];
