@@ -137,7 +137,7 @@ SymbolTable SymbolTable::Build(std::span<const RawSymbol> raw, size_t maxNameByt
     std::memcpy(starts, &start, header.startBytes);  // little-endian, as every file read here
     std::memcpy(sizes, &key.size, 4);
     std::memcpy(offsets, &nameAt, 4);
-    std::memcpy(names, name.data(), name.size());
+    std::copy(name.begin(), name.end(), names);
     names[name.size()] = '\0';
     starts += header.startBytes;
     sizes += 4;
