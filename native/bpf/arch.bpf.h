@@ -26,6 +26,9 @@
     (s)->lr = BPF_CORE_READ(from, regs[30]);     \
   } while (0)
 
+/* The stack pointer at the entry of the function whose caller's is `sp`. */
+#define OP_ENTRY_SP(sp) (sp)
+
 static __always_inline bool is_user_mode(__u64 mode) { return !(mode & 0xf); }
 static __always_inline bool is_user_64(__u64 mode) { return !(mode & 0x1f); }
 static __always_inline __u64 thread_pointer(struct task_struct *task) {
@@ -50,6 +53,9 @@ static __always_inline __u64 thread_pointer(struct task_struct *task) {
     (s)->sp = BPF_CORE_READ(from, sp);  \
     (s)->fp = BPF_CORE_READ(from, bp);  \
   } while (0)
+
+/* The stack pointer at the entry of the function whose caller's is `sp`: there is the return address. */
+#define OP_ENTRY_SP(sp) ((sp)-8)
 
 #define OP_USER_CS_64 0x33
 static __always_inline bool is_user_mode(__u64 mode) { return (mode & 3) == 3; }

@@ -83,7 +83,19 @@ struct pid {
   struct upid numbers[1];
 };
 
+/* A call whose return is probed; innermost first. */
+struct return_instance {
+  unsigned long stack;          /* the stack pointer at the function's entry */
+  unsigned long orig_ret_vaddr; /* where it returns to behind the trampoline */
+  struct return_instance *next;
+};
+
+struct uprobe_task {
+  struct return_instance *return_instances;
+};
+
 struct task_struct {
+  struct uprobe_task *utask;
   void *stack;
   unsigned int flags;
   struct mm_struct *mm;

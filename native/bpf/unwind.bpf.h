@@ -88,6 +88,29 @@ static __always_inline int step(struct op_scratch *s, __u64 pc, bool has_file, _
   return step_frame_pointer(s);
 }
 
+/* The kernel's limit of probed returns that a thread waits for. */
+#define OP_MAX_RETURN_INSTANCES 64
+
+/*
+ * Where the kernel's trampoline for probed returns goes on to, for the call with this stack pointer at its entry; 0 if
+ * there is none. After a frame-pointer step on aarch64 the stack pointer is lower than that.
+ */
+__weak __attribute__((noinline)) __u64 original_return(__u64 entry_sp) {
+  struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+  struct return_instance *at = BPF_CORE_READ(task, utask, return_instances);
+
+  for (int i = 0; i < OP_MAX_RETURN_INSTANCES && at; i++) {
+    if (BPF_CORE_READ(at, stack) >= entry_sp) return BPF_CORE_READ(at, orig_ret_vaddr);
+    at = BPF_CORE_READ(at, next);
+  }
+  return 0;
+}
+
+/* The trampoline is where the kernel's page for probes begins. */
+static __always_inline bool may_be_trampoline(const struct op_scratch *s) {
+  return s->return_address && !(s->ip & 0xfff) && !(s->mapping.end && s->mapping.file);
+}
+
 /* Records the current frame and moves to its caller. */
 __weak __attribute__((noinline)) int unwind_frame(__u32 cpu) {
   struct op_scratch *s = scratch_of(cpu);
@@ -96,6 +119,14 @@ __weak __attribute__((noinline)) int unwind_frame(__u32 cpu) {
   /* A return address points behind the call: the row and the line are those of the call. */
   __u64 pc = s->ip - s->return_address;
   bool mapped = enter_mapping(s, pc);
+  if (may_be_trampoline(s)) {
+    __u64 original = original_return(OP_ENTRY_SP(s->sp));
+    if (original) {
+      s->ip = original;
+      pc = original - 1;
+      mapped = enter_mapping(s, pc);
+    }
+  }
   if (!mapped) {
     s->flags |= OP_SAMPLE_UNKNOWN_MAPPING;
     /* A frame pointer that led out of the known code is no frame pointer. */

@@ -261,6 +261,23 @@ describe('what the profiler samples', { timeout: 180_000, skip: WITHOUT_ROOT }, 
     assertAddsUp(recorded);
   });
 
+  it('sees the callers of a function whose return is probed', async () => {
+    const probes = [{ type: 'kprobe', mode: 'uretprobe', target: sleeper, symbol: 'take_a_nap' }];
+    const recorded = await record({ off_cpu_threshold: 1, probes }, async (source) => {
+      const child = start(sleeper, ['1000000', '20']);
+      for (let isWhole = false; !isWhole; ) {
+        await delay(100);
+        const early = await source.collect();
+        const offCpu = profilesOf(early, child.pid).filter((p) => typeOf(early, p) === 'off_cpu');
+        // Below the probed function, which returns to the kernel's trampoline.
+        isWhole = stacksOf(early, offCpu).some((s) => /^_start;.*;main;take_a_nap;.*;__schedule$/.test(s));
+      }
+      child.kill('SIGKILL');
+    });
+    assert.ok((recorded.stats['probe_hits'] ?? 0) > 0);
+    assertAddsUp(recorded);
+  });
+
   it('refuses a probe that cannot be set, and says why', async () => {
     const opened = (probe: Record<string, string>): Promise<unknown> =>
       record({ probes: [{ type: 'kprobe', ...probe }] }, async () => undefined);

@@ -271,23 +271,29 @@ async function checkOffCpu(name: string, report: Report, addon: () => ProfilerAd
   });
 }
 
+const IN_NAP = '^_start;.*;main;take_a_nap;.*;';
+const IN_KERNEL = '(do_syscall_64|invoke_syscall);.*;hrtimer_nanosleep$';
+
 /**
- * The probes, and what each one's stacks hold. A function whose return is probed has a trampoline for a caller, in the
- * program and, before 5.15, in the kernel, where the stack then ends.
+ * The probes, and what each one's stacks are. A function whose return is probed returns to a trampoline; before 5.15 the
+ * kernel's own stacks end there.
  */
 const PROBES = [
   {
     probe: { mode: 'uprobe', target: join(BIN, 'sleeper'), symbol: 'take_a_nap' },
-    stack: /;main;take_a_nap$/,
+    stack: /^_start;.*;main;take_a_nap$/,
   },
-  { probe: { mode: 'uretprobe', target: join(BIN, 'sleeper'), symbol: 'take_a_nap' }, stack: /;main$/ },
+  {
+    probe: { mode: 'uretprobe', target: join(BIN, 'sleeper'), symbol: 'take_a_nap' },
+    stack: /^_start;.*;main$/,
+  },
   {
     probe: { mode: 'kprobe', symbol: 'hrtimer_nanosleep' },
-    stack: /;take_a_nap;.*;(do_syscall_64|invoke_syscall);.*;hrtimer_nanosleep$/,
+    stack: new RegExp(`${IN_NAP}${IN_KERNEL}`),
   },
   {
     probe: { mode: 'kretprobe', symbol: 'do_nanosleep' },
-    stack: /;take_a_nap;.*;((do_syscall_64|invoke_syscall);.*;hrtimer_nanosleep|kretprobe_trampoline)$/,
+    stack: new RegExp(`${IN_NAP}(${IN_KERNEL}|kretprobe_trampoline$)`),
   },
 ] as const;
 

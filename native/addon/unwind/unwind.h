@@ -12,7 +12,8 @@
 namespace otelprof {
 
 /// The kernel program's unwinder (native/bpf/unwind.bpf.h) over a copy of the stack: same tables, same
-/// steps, same errors. Used where eBPF may not be loaded, and by tests.
+/// steps, same errors, but for functions whose return is probed, which only the kernel knows. Used where eBPF
+/// may not be loaded, and by tests.
 
 struct UnwindMapping {
   uint64_t start = 0;
