@@ -7,17 +7,14 @@
 #include <cstdio>
 #include <map>
 #include <tuple>
-#include <unordered_set>
+#include <set>
 
 #include "block_columns.h"
-#include "symbols/source_lines.h"
 #include "runtimes/registry.h"
 
 namespace otelprof {
 namespace {
 
-// kallsyms costs tens of ms; a missed address (new module, new eBPF program) may ask for it again.
-constexpr uint64_t kKernelReloadNs = 60'000'000'000;
 constexpr uint64_t kPageMask = 4095;
 
 /// As nameless locations are shown, with the address that all of the function's have in common.
@@ -63,6 +60,11 @@ class BlockBuilder {
   int32_t KernelMapping(const std::string& module);
   const ProcessInfo* ProcessBySerial(uint32_t serial);
   bool IsRuntimeFrame(int32_t location) const;
+  int32_t PushStack(std::span<const op_frame> stack);
+  std::vector<uint64_t> CodesAt(std::span<const op_frame> stack, uint64_t timeNs);
+  int32_t StackRow(uint32_t stack, uint64_t timeNs);
+  void PushSample(const SampleWindow::Sample& sample, int32_t stack, std::span<const SampleWindow::Event> events,
+                  uint64_t bootOffsetNs);
 
   BlockWriter& writer_;
   const SampleWindow& window_;
@@ -102,6 +104,13 @@ class BlockBuilder {
 
   std::vector<uint32_t> stackStart_;
   std::vector<int32_t> stackLocation_;
+  /// Stacks with an address at which generated code changed within the window, and what they were.
+  std::set<uint32_t> varying_;
+  std::map<std::pair<uint32_t, std::vector<uint64_t>>, int32_t> variants_;
+  uint64_t jitTimeNs_ = 0;
+  bool hasJitDump_ = false;
+  bool isVariant_ = false;
+  bool hasValues_ = false;
 
   std::vector<uint32_t> sampleProcess_, timeStart_{0};
   std::vector<uint8_t> sampleKind_, sampleFlags_;
@@ -127,6 +136,8 @@ void BlockBuilder::AddProcesses() {
     processBySerial_[process->serial] = process.get();
     const std::lock_guard lock(process->jitMutex);
     if (process->perfMap) process->perfMap->Refresh();
+    if (process->jitDump) process->jitDump->Refresh();
+    hasJitDump_ = hasJitDump_ || process->jitDump;
   }
 }
 
@@ -252,7 +263,8 @@ int32_t BlockBuilder::ProcessLocation(const op_frame& frame) {
       const std::lock_guard lock(process->jitMutex);
       ResolvedFrame name;
       FrameKind kind = FrameKind::Unknown;
-      if (process->perfMap && process->perfMap->Lookup(pc, &name, &kind)) {
+      if ((process->jitDump && process->jitDump->Lookup(pc, jitTimeNs_, &name, &kind)) ||
+          (process->perfMap && process->perfMap->Lookup(pc, &name, &kind))) {
         AddLine(name);
         return EndLocation(0, pc, kind);
       }
@@ -290,6 +302,8 @@ int32_t BlockBuilder::Location(const op_frame& frame) {
   std::array<uint64_t, 2> key;
   static_assert(sizeof(key) == sizeof(frame));
   std::memcpy(key.data(), &frame, sizeof(frame));
+  // What generated code was at an address may change while others keep theirs.
+  if (frame.kind == OP_FRAME_JIT && isVariant_) return ProcessLocation(frame);
   const auto [it, isNew] = locations_.try_emplace(key, 0);
   if (!isNew) return it->second;
   int32_t row = 0;
@@ -318,24 +332,64 @@ bool BlockBuilder::IsRuntimeFrame(int32_t location) const {
   return std::any_of(Runtimes().begin(), Runtimes().end(), [&](const Runtime& r) { return r.frameKind == kind; });
 }
 
+int32_t BlockBuilder::PushStack(std::span<const op_frame> stack) {
+  bool hasRuntimeFrame = false;
+  for (size_t at = 0; at < stack.size(); at++) {
+    const op_frame& frame = stack[at];
+    if (frame.kind >= OP_FRAME_RUNTIME) {
+      hasRuntimeFrame = true;
+      if (++at < stack.size()) stackLocation_.push_back(RuntimeLocation(frame, stack[at]));
+      continue;
+    }
+    const int32_t row = Location(frame);
+    // `python -X perf` runs each function behind a trampoline of its name: that frame is already there.
+    const bool isTrampoline = frame.kind == OP_FRAME_JIT && IsRuntimeFrame(row);
+    if (!hasRuntimeFrame || !isTrampoline) stackLocation_.push_back(row);
+  }
+  stackStart_.push_back(static_cast<uint32_t>(stackLocation_.size()));
+  return static_cast<int32_t>(stackStart_.size()) - 2;
+}
+
+/// Which pieces of code the generated frames of a stack were at a time.
+std::vector<uint64_t> BlockBuilder::CodesAt(std::span<const op_frame> stack, uint64_t timeNs) {
+  std::vector<uint64_t> out;
+  for (size_t at = 0; at < stack.size(); at++) {
+    const op_frame& frame = stack[at];
+    if (frame.kind >= OP_FRAME_RUNTIME) at++;
+    if (frame.kind != OP_FRAME_JIT) continue;
+    const auto* process = ProcessBySerial(frame.file);
+    if (!process) continue;
+    const std::lock_guard lock(process->jitMutex);
+    if (process->jitDump)
+      out.push_back(process->jitDump->CodeAt(frame.addr - (frame.flags & OP_FRAME_RETURN_ADDRESS), timeNs));
+  }
+  return out;
+}
+
 void BlockBuilder::AddStacks() {
+  uint64_t fromNs = UINT64_MAX;
+  for (const auto& event : window_.events()) {
+    fromNs = std::min(fromNs, event.timeNs);
+    jitTimeNs_ = std::max(jitTimeNs_, event.timeNs);
+  }
   for (size_t i = 0; i < window_.stackCount(); i++) {
     const auto stack = window_.stack(i);
-    bool hasRuntimeFrame = false;
-    for (size_t at = 0; at < stack.size(); at++) {
-      const op_frame& frame = stack[at];
-      if (frame.kind >= OP_FRAME_RUNTIME) {
-        hasRuntimeFrame = true;
-        if (++at < stack.size()) stackLocation_.push_back(RuntimeLocation(frame, stack[at]));
-        continue;
-      }
-      const int32_t row = Location(frame);
-      // `python -X perf` runs each function behind a trampoline of its name: that frame is already there.
-      const bool isTrampoline = frame.kind == OP_FRAME_JIT && IsRuntimeFrame(row);
-      if (!hasRuntimeFrame || !isTrampoline) stackLocation_.push_back(row);
-    }
-    stackStart_.push_back(static_cast<uint32_t>(stackLocation_.size()));
+    PushStack(stack);
+    if (hasJitDump_ && CodesAt(stack, fromNs) != CodesAt(stack, jitTimeNs_)) varying_.insert(static_cast<uint32_t>(i));
   }
+}
+
+/// The row of a stack as it was at a time. The first one of each is behind the null row.
+int32_t BlockBuilder::StackRow(uint32_t stack, uint64_t timeNs) {
+  if (!varying_.contains(stack)) return static_cast<int32_t>(stack) + 1;
+  const auto frames = window_.stack(stack);
+  const auto [it, isNew] = variants_.try_emplace({stack, CodesAt(frames, timeNs)}, 0);
+  if (!isNew) return it->second;
+  jitTimeNs_ = timeNs;
+  isVariant_ = true;
+  it->second = PushStack(frames);
+  isVariant_ = false;
+  return it->second;
 }
 
 void BlockBuilder::AddSamples(uint64_t bootOffsetNs) {
@@ -344,7 +398,7 @@ void BlockBuilder::AddSamples(uint64_t bootOffsetNs) {
   std::sort(events.begin(), events.end(), [](const SampleWindow::Event& a, const SampleWindow::Event& b) {
     return std::tie(a.sample, a.timeNs) < std::tie(b.sample, b.timeNs);
   });
-  const bool hasValues = std::any_of(samples.begin(), samples.end(), [](const SampleWindow::Sample& sample) {
+  hasValues_ = std::any_of(samples.begin(), samples.end(), [](const SampleWindow::Sample& sample) {
     return sample.kind == OP_SAMPLE_OFF_CPU;
   });
   for (const LabelSet& labels : window_.labelSets()) {
@@ -354,24 +408,31 @@ void BlockBuilder::AddSamples(uint64_t bootOffsetNs) {
     }
     labelsStart_.push_back(static_cast<uint32_t>(labelKey_.size()));
   }
-  size_t next = 0;
-  for (uint32_t i = 0; i < samples.size(); i++) {
-    const auto& sample = samples[i];
-    sampleProcess_.push_back(sample.process);
-    sampleKind_.push_back(sample.kind);
-    sampleStack_.push_back(static_cast<int32_t>(sample.stack) + 1);  // behind the null row
-    sampleTid_.push_back(static_cast<int32_t>(sample.tid));
-    sampleCpu_.push_back(static_cast<int32_t>(sample.cpu));
-    sampleComm_.push_back(Text(sample.comm));
-    sampleFlags_.push_back(sample.flags);
-    sampleProbe_.push_back(sample.probe);
-    sampleLabels_.push_back(sample.labels);
-    for (; next < events.size() && events[next].sample == i; next++) {
-      timeNs_.push_back(events[next].timeNs + bootOffsetNs);
-      if (hasValues) timeValue_.push_back(static_cast<int64_t>(events[next].value));
-    }
-    timeStart_.push_back(static_cast<uint32_t>(timeNs_.size()));
+  for (size_t next = 0; next < events.size();) {
+    const uint32_t i = events[next].sample;
+    std::map<int32_t, std::vector<SampleWindow::Event>> byStack;
+    for (; next < events.size() && events[next].sample == i; next++)
+      byStack[StackRow(samples[i].stack, events[next].timeNs)].push_back(events[next]);
+    for (const auto& [stack, those] : byStack) PushSample(samples[i], stack, those, bootOffsetNs);
   }
+}
+
+void BlockBuilder::PushSample(const SampleWindow::Sample& sample, int32_t stack,
+                              std::span<const SampleWindow::Event> events, uint64_t bootOffsetNs) {
+  sampleProcess_.push_back(sample.process);
+  sampleKind_.push_back(sample.kind);
+  sampleStack_.push_back(stack);
+  sampleTid_.push_back(static_cast<int32_t>(sample.tid));
+  sampleCpu_.push_back(static_cast<int32_t>(sample.cpu));
+  sampleComm_.push_back(Text(sample.comm));
+  sampleFlags_.push_back(sample.flags);
+  sampleProbe_.push_back(sample.probe);
+  sampleLabels_.push_back(sample.labels);
+  for (const auto& event : events) {
+    timeNs_.push_back(event.timeNs + bootOffsetNs);
+    if (hasValues_) timeValue_.push_back(static_cast<int64_t>(event.value));
+  }
+  timeStart_.push_back(static_cast<uint32_t>(timeNs_.size()));
 }
 
 std::vector<uint8_t> BlockBuilder::Finish(uint64_t endUnixNs) {
@@ -423,95 +484,6 @@ std::vector<uint8_t> BlockBuilder::Finish(uint64_t endUnixNs) {
   block.Add(S::LabelKey, labelKey_);
   block.Add(S::LabelValue, labelValue_);
   return block.Finish(window_.startUnixNs(), endUnixNs);
-}
-
-bool IsMovedLoop(const op_runtime& runtime, uint64_t va) {
-  return std::any_of(runtime.loop + 1, runtime.loop + OP_LOOP_PARTS,
-                     [va](const op_code_range& part) { return va >= part.start && va < part.end; });
-}
-
-const BlockWriter::CachedNames* BlockWriter::Known(const ProfiledFile& file, uint64_t va) const {
-  for (const NameMap* names : {&names_, &olderNames_})
-    if (const auto found = names->find({file.id(), va}); found != names->end())
-      return found->second.generation == file.symbolGeneration ? &found->second : nullptr;
-  return nullptr;
-}
-
-const BlockWriter::CachedNames& BlockWriter::Names(const ProfiledFile& file, const FileSymbols* symbols, uint64_t va) {
-  const NameKey key{file.id(), va};
-  const auto [it, isNew] = names_.try_emplace(key);
-  CachedNames& names = it->second;
-  if (isNew) {
-    if (auto older = olderNames_.extract(key)) names = std::move(older.mapped());
-  }
-  if (symbols && names.generation != file.symbolGeneration) {
-    names = {};
-    names.generation = file.symbolGeneration;
-  }
-  if (!names.named && symbols) {
-    if (!symbols->Lookup(va, &names.frames)) {
-      // The parts of a runtime's loop that the compiler moved away have no symbol in a stripped file.
-      if (const auto runtime = file.runtime(); runtime && IsMovedLoop(runtime->kernel(), va))
-        symbols->Lookup(runtime->kernel().loop[0].start, &names.frames);
-      if (names.frames.empty()) names.functionStart = symbols->FunctionAt(va).start;
-    }
-    if (symbols->isGo() && symbols->goOwns(va)) names.kind = FrameKind::Go;
-    names.named = true;
-  }
-  if (!names.named || names.final) return names;
-  const auto dwarf = file.dwarf();
-  names.final = !dwarf || AddSourceLines(*dwarf, va, demangle_, &names.frames);
-  return names;
-}
-
-void BlockWriter::Name(const ProfiledFile& file, const FileSymbols& symbols, const std::vector<uint64_t>& addresses) {
-  for (const uint64_t va : addresses) Names(file, &symbols, va);
-}
-
-void BlockWriter::Forget() {
-  if (names_.size() > maxNames_ / 2) {
-    olderNames_ = std::move(names_);
-    names_.clear();
-  }
-  if (names_.size() + olderNames_.size() > maxNames_) olderNames_.clear();
-  namesKept_ = names_.size() + olderNames_.size();
-}
-
-template <typename F>
-BlockWriter::AddressesByFile BlockWriter::Addresses(const SampleWindow& window, F isWanted) const {
-  AddressesByFile out;
-  std::unordered_set<NameKey, NameKeyHash> seen;
-  for (size_t i = 0; i < window.stackCount(); i++) {
-    for (const op_frame& frame : window.stack(i)) {
-      if (frame.kind != OP_FRAME_FILE) continue;
-      const NameKey key{frame.file, frame.addr - (frame.flags & OP_FRAME_RETURN_ADDRESS)};
-      if (!seen.insert(key).second) continue;
-      const auto file = window.files().find(frame.file);
-      if (file == window.files().end() || !isWanted(*file->second, Known(*file->second, key.va))) continue;
-      out[file->second].push_back(key.va);
-    }
-  }
-  return out;
-}
-
-BlockWriter::AddressesByFile BlockWriter::Unnamed(const SampleWindow& window) const {
-  return Addresses(window, [](const ProfiledFile& file, const CachedNames* known) {
-    return (!known || !known->named) && file.symbolState != SymbolState::Failed;
-  });
-}
-
-BlockWriter::AddressesByFile BlockWriter::Unresolved(const SampleWindow& window) const {
-  return Addresses(window, [](const ProfiledFile& file, const CachedNames* known) {
-    return (!known || !known->final) && file.dwarf() != nullptr;
-  });
-}
-
-void BlockWriter::RefreshKernel(uint64_t nowNs) {
-  const bool due = kernelLoadedNs_ == 0 || (kernelMissed_ && nowNs > kernelLoadedNs_ + kKernelReloadNs);
-  if (!due) return;
-  kernelLoadedNs_ = nowNs;
-  kernelMissed_ = false;
-  kernel_.Load();
 }
 
 std::vector<uint8_t> BlockWriter::Write(const SampleWindow& window, uint64_t endUnixNs, uint64_t bootOffsetNs) {

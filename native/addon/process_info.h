@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "runtimes/names.h"
+#include "symbols/jit_dump.h"
 #include "symbols/symbols.h"
 
 namespace otelprof {
@@ -26,10 +27,13 @@ struct ProcessInfo {
   uint64_t filterRules = 0;  // see ProcessFilter
   std::vector<std::pair<std::string, std::string>> environment;
 
-  /// Names of generated code; opened by the worker at the first such frame.
+  /// Names of generated code; found by the namer at the first such frame.
   mutable std::mutex jitMutex;
   mutable std::unique_ptr<PerfMap> perfMap;
-  mutable bool perfMapAsked = false;
+  mutable std::unique_ptr<JitDump> jitDump;
+  /// Asked for again at the next such frame after this: programs begin to write them when they like.
+  mutable uint64_t jitAskAgainNs = 0;
+  mutable uint64_t jitAskGapNs = 0;
 
   /// Names of the managed runtime's functions, read by the namer.
   mutable FunctionNames functions;

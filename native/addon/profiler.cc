@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 #include <sys/utsname.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -26,6 +27,9 @@ constexpr std::chrono::milliseconds kTablesLimit{1000};
 // Threads that wait, with their stacks: 16 B a frame.
 constexpr size_t kOffCpuThreads = 8192;
 constexpr size_t kOffCpuFrames = 512u << 10;
+// How often a program without names for its generated code is looked at for them.
+constexpr uint64_t kFirstJitGapNs = 1'000'000'000;
+constexpr uint64_t kMaxJitGapNs = 60'000'000'000;
 // What is not read by then has names without lines in this block and is read for the next.
 constexpr std::chrono::milliseconds kLinesLimit{2000};
 
@@ -63,7 +67,7 @@ Failure Profiler::Start() {
   if (const Failure failure = options_.mode == ProfilerMode::Ebpf ? StartEbpf() : StartPerf()) return failure;
   worker_ = std::make_unique<TableWorker>(session_.get(), options_, OpenSymbolCache());
   lines_ = std::make_unique<LineWorker>();
-  if (session_) namer_ = std::make_unique<Namer>();
+  namer_ = std::make_unique<Namer>();
   if (session_) store_ = std::make_unique<MappingStore>(session_.get());
   files_ = std::make_unique<FileTable>(
       [this](const std::shared_ptr<ProfiledFile>& file) { worker_->QueueTable(file); });
@@ -289,9 +293,10 @@ void Profiler::AddUserFrame(op_frame frame, int pid, uint64_t timeNs,
     // Process addresses mean nothing without their process: it is part of the frame's identity.
     frame.file = info->serial;
     if (frame.kind == OP_FRAME_FILE) frame.kind = OP_FRAME_PC;
-    if (frame.kind == OP_FRAME_JIT && !info->perfMapAsked) {
-      info->perfMapAsked = true;
-      worker_->QueuePerfMap(info);
+    if (frame.kind == OP_FRAME_JIT && timeNs >= info->jitAskAgainNs) {
+      info->jitAskGapNs = std::clamp(info->jitAskGapNs * 2, kFirstJitGapNs, kMaxJitGapNs);
+      info->jitAskAgainNs = timeNs + info->jitAskGapNs;
+      if (namer_) namer_->QueueGeneratedCode(info);
     }
   }
   stack_.push_back(frame);

@@ -116,7 +116,7 @@ class Profiler {
   std::unique_ptr<PerfSession> perf_;   // instead of both
   std::unique_ptr<TableWorker> worker_;
   std::unique_ptr<LineWorker> lines_;  // after worker_, whose counters it uses
-  std::unique_ptr<Namer> namer_;  // with session_
+  std::unique_ptr<Namer> namer_;
   std::unique_ptr<MappingStore> store_;
   std::unique_ptr<FileTable> files_;
   std::unique_ptr<ProcessTable> processes_;

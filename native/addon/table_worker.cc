@@ -211,17 +211,6 @@ void TableWorker::QueueTrim() {
   Push(&nameJobs_, {[this] { symbols_.Trim(); }});
 }
 
-void TableWorker::QueuePerfMap(std::shared_ptr<const ProcessInfo> process) {
-  Push(&nameJobs_, {[process = std::move(process)] {
-    const auto path = PerfMap::PathFor(process->pid);
-    if (!path) return;
-    auto map = std::make_unique<PerfMap>(process->pid, *path);
-    map->Refresh();
-    const std::lock_guard lock(process->jitMutex);
-    process->perfMap = std::move(map);
-  }});
-}
-
 void TableWorker::QueueRemoval(uint32_t file) {
   if (!session_) return;
   Push(&nameJobs_, {[this, file] {

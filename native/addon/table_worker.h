@@ -58,7 +58,6 @@ class TableWorker {
   }
   void QueueDebugFile(std::string buildId, std::string path);
   std::vector<std::string> TakeBareFiles() { return symbols_.TakeBare(); }
-  void QueuePerfMap(std::shared_ptr<const ProcessInfo> process);
   void QueueRemoval(uint32_t file);
   /// Waits until the queue was empty once, or the deadline.
   void WaitIdle(std::chrono::milliseconds limit);

@@ -26,6 +26,9 @@ struct op_python_cursor {
   __u32 pad;
   __u64 begin; /* frame, and what was recorded, where the segment began */
   struct op_recorded begin_recorded;
+  __u64 peeked_from; /* where the loop is not known: the frame from which next_shim was looked for */
+  __u64 peek;
+  __u64 next_shim;
   __u8 bytes[136]; /* any offset below 128 holds a word */
 };
 

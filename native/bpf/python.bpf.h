@@ -66,7 +66,7 @@ static __always_inline int python_frame(struct op_scratch *s, __u64 high) {
   __u64 code = *(__u64 *)(at->bytes + (py->frame_code & 127)) & ~7ull; /* 3.14 tags the reference */
   __u8 mark = at->bytes[py->frame_mark & 127];
 
-  if (py->segment == OP_PYTHON_SHIM && mark == py->shim_owner) {
+  if (py->segment == OP_PYTHON_SHIM && mark >= py->shim_owner) {
     /* The loop's own frame: above this activation's native frame it is a caller's. */
     if (frame >= high) return OP_PYTHON_STOP;
     at->frame = previous;
@@ -133,6 +133,47 @@ __weak __attribute__((noinline)) int push_python_batch(__u32 cpu, __u64 low, __u
   for (int i = 0; i < OP_STEP_BATCH; i++)
     if (push_python_frame(cpu, low, high)) return 1;
   return 0;
+}
+
+/* Looks on for the next shim. Global, as above; zero while there is more to look at. */
+__weak __attribute__((noinline)) int peek_python_shim(__u32 cpu) {
+  struct op_scratch *s = scratch_of(cpu);
+  if (!s) return 1;
+  struct op_python_cursor *at = &s->python;
+  const struct op_python *py = &s->runtime.python;
+  __u64 previous = 0;
+  __u8 mark = 0;
+
+  for (int i = 0; i < OP_STEP_BATCH; i++) {
+    if (!at->peek || bpf_probe_read_user(&mark, sizeof(mark), (void *)(at->peek + py->frame_mark))) return 1;
+    if (mark >= py->shim_owner) {
+      at->next_shim = at->peek;
+      return 1;
+    }
+    if (bpf_probe_read_user(&previous, sizeof(previous), (void *)(at->peek + py->frame_previous))) return 1;
+    at->peek = previous;
+  }
+  return 0;
+}
+
+/* Where the loop is not known: true if the native frame [low, high) holds the shim of what runs next. */
+__weak __attribute__((noinline)) int python_holds_shim(__u32 cpu, __u64 low, __u64 high) {
+  struct op_scratch *s = scratch_of(cpu);
+  if (!s) return 0;
+  struct op_python_cursor *at = &s->python;
+
+  if (at->file != s->mapping.file) {
+    python_begin(s);
+    at->peeked_from = 0;
+  }
+  if (at->peeked_from != at->frame) {
+    at->peeked_from = at->frame;
+    at->peek = at->frame;
+    at->next_shim = 0;
+    for (int i = 0; i <= OP_MAX_STEPS / OP_STEP_BATCH; i++)
+      if (peek_python_shim(cpu)) break;
+  }
+  return at->next_shim >= low && at->next_shim < high;
 }
 
 /* Appends the frames of the activation with the native frame [low, high). */

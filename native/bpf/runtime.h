@@ -47,6 +47,8 @@ struct op_python {
   __u8 code_name;        /* the qualified name, or the name before 3.11 */
   __u8 code_bytecode;    /* start of the instructions; with an index: unused */
   __u8 instruction_unit; /* bytes an index counts: 1 or 2; 0 = pointer */
+  __u8 without_loop;     /* the loop is not known, or is many functions: SHIM only, activations are told by their shim */
+  __u8 pad[7];
 };
 
 /* Offsets within Go's runtime; see addon/runtimes/go/detect.cc. Its frames are native: only labels are read. */

@@ -56,6 +56,12 @@ static __always_inline bool in_loop(const struct op_scratch *s, __u64 va) {
   return false;
 }
 
+/* As in_loop where the loop is not known. */
+static __always_inline bool holds_activation(struct op_scratch *s, __u64 low, __u64 high) {
+  return s->runtime.id == OP_RUNTIME_PYTHON && s->runtime.python.without_loop &&
+         python_holds_shim(s->sample.cpu, low, high);
+}
+
 /* Appends the frames that the activation of the loop with the native frame [low, high) runs. */
 static __always_inline void push_runtime_frames(struct op_scratch *s, __u64 low, __u64 high) {
   if (s->runtime.id == OP_RUNTIME_PYTHON) push_python_frames(s->sample.cpu, low, high);

@@ -141,8 +141,9 @@ __weak __attribute__((noinline)) int unwind_frame(__u32 cpu) {
   int result = step(s, pc, has_file, &flags);
   if (s->resume == 2) return result;
   /* What the loop runs stands above the loop. Its native frame ends where the caller's begins. */
-  if (has_file && in_loop(s, pc - s->mapping.bias))
-    push_runtime_frames(s, low, result == OP_STEP_CONTINUE ? s->sp : ~0ull);
+  __u64 high = result == OP_STEP_CONTINUE ? s->sp : ~0ull;
+  if (has_file && (in_loop(s, pc - s->mapping.bias) || holds_activation(s, low, high)))
+    push_runtime_frames(s, low, high);
 
   struct op_frame *frame = next_frame(s, 1);
   frame->addr = addr;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { copyFileSync, existsSync, readdirSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
@@ -145,6 +145,38 @@ describe('profiling CPython', { timeout: 300_000, skip: WITHOUT_ROOT }, () => {
       );
     });
   }
+
+  it('needs no symbol of the eval loop from 3.12 on', async () => {
+    const { path } = needDebianRoot(PYTHON_3_14);
+    const image = readFileSync(join(path, 'usr', 'bin', 'python3.14'), 'latin1');
+    const without = Buffer.from(
+      image.replaceAll(`\0${LOOP}\0`, `\0${LOOP.replace('Default', 'Removed')}\0`),
+      'latin1',
+    );
+    assert.ok(!without.includes(LOOP));
+    writeFileSync(join(path, 'usr', 'bin', 'python3.14-no-loop'), without, { mode: 0o755 });
+    const python = {
+      ...PYTHON_3_14_CHROOT,
+      command: () => ['chroot', path, '/usr/bin/python3.14-no-loop'] as const,
+    };
+    const seen = await profileParts(python, ['alternator', 'ladder', 'sandwich'], 4500);
+    checkAlternator(seen.get('alternator') ?? []);
+    checkLadder(seen.get('ladder') ?? []);
+    const stacks = (seen.get('sandwich') ?? []).filter(isComplete);
+    const right = stacks.filter(({ frames }) => {
+      const at = (name: string): number => frames.findIndex((f) => f.name === name);
+      const names = frames.filter(isPython).map((f) => f.name);
+      return (
+        names.join(';').startsWith('<module>;sandwich;reduce_callback;sort_key') &&
+        at('reduce_callback') - at('sandwich') >= 3 &&
+        at('sort_key') - at('reduce_callback') >= 3
+      );
+    });
+    assert.ok(
+      right.length > 100 && right.length / stacks.length > 0.95,
+      `${right.length} of ${stacks.length}`,
+    );
+  });
 
   it('names what interpreters of 0.2 seconds run', async () => {
     const { source } = await openSource(configSchema.parse({ samples_per_second: 97 }), scope, false);

@@ -15,6 +15,24 @@ constexpr size_t kMaxJobs = 16384;
 // One function: a name, a path, a line table.
 constexpr size_t kFunctionBudgetBytes = 128u << 10;
 
+/// Keeps what was found with the process; both stay where they were once found.
+void FindCodeNames(const ProcessInfo& process) {
+  {
+    const std::lock_guard lock(process.jitMutex);
+    if (process.jitDump || process.perfMap) return;
+  }
+  auto dump = JitDump::Find(process.pid);
+  if (dump) dump->Refresh();
+  std::unique_ptr<PerfMap> map;
+  if (const auto path = PerfMap::PathFor(process.pid)) {
+    map = std::make_unique<PerfMap>(process.pid, *path);
+    map->Refresh();
+  }
+  const std::lock_guard lock(process.jitMutex);
+  process.jitDump = std::move(dump);
+  process.perfMap = std::move(map);
+}
+
 }  // namespace
 
 Namer::Namer() : thread_([this] { Run(); }) { pthread_setname_np(thread_.native_handle(), "profiler-names"); }
@@ -38,6 +56,11 @@ void Namer::Queue(std::shared_ptr<const ProcessInfo> process, std::shared_ptr<co
     return;
   }
   jobs_.push_back({std::move(process), std::move(file), key});
+}
+
+void Namer::QueueGeneratedCode(std::shared_ptr<const ProcessInfo> process) {
+  Queue(std::move(process), nullptr, {});
+  Wake();
 }
 
 void Namer::Wake() { wake_.notify_one(); }
@@ -69,6 +92,7 @@ void Namer::Run() {
 }
 
 void Namer::Name(const Job& job) {
+  if (!job.file) return FindCodeNames(*job.process);
   RemoteMemory memory(job.process->pid, kFunctionBudgetBytes);
   std::shared_ptr<const RuntimeFunction> function;
   ReadOutcome outcome = job.file->ReadFunction(memory, job.key, &function);

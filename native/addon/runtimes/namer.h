@@ -33,6 +33,8 @@ class Namer {
 
   /// Cheap; what exceeds the queue is dropped and counted, and asked for again by a later sample.
   void Queue(std::shared_ptr<const ProcessInfo> process, std::shared_ptr<const RuntimeFile> file, FunctionKey key);
+  /// Looks for what names the process's generated code, and reads it; wakes the thread.
+  void QueueGeneratedCode(std::shared_ptr<const ProcessInfo> process);
   /// Wakes the thread; once for what was queued together.
   void Wake();
   /// Waits until the queue was empty once, or the deadline.
@@ -44,7 +46,7 @@ class Namer {
  private:
   struct Job {
     std::shared_ptr<const ProcessInfo> process;
-    std::shared_ptr<const RuntimeFile> file;
+    std::shared_ptr<const RuntimeFile> file;  // nullptr: generated code
     FunctionKey key;
   };
 

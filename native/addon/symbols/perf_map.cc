@@ -10,6 +10,7 @@
 #include <map>
 #include <utility>
 
+#include "owned_file.h"
 #include "symbols.h"
 
 namespace otelprof {
@@ -18,78 +19,6 @@ namespace {
 constexpr size_t kReadBytes = 64 * 1024;
 constexpr size_t kMaxLine = 16 * 1024;
 constexpr uint64_t kMaxCodeBytes = 256u << 20;  // one piece of generated code; larger is a mistake
-
-struct ProcessStatus {
-  int innermostPid = 0;
-  uint32_t effectiveUid = UINT32_MAX;
-};
-
-/// Last number of `key`'s line in /proc/PID/status, or its `index`-th.
-std::optional<uint32_t> numberIn(std::string_view status, std::string_view key, size_t index, bool last) {
-  size_t at = status.find(key);
-  if (at == std::string_view::npos) return std::nullopt;
-  std::string_view line = status.substr(at + key.size());
-  line = line.substr(0, line.find('\n'));
-  std::optional<uint32_t> found;
-  for (size_t i = 0; !line.empty(); i++) {
-    size_t start = line.find_first_of("0123456789");
-    if (start == std::string_view::npos) break;
-    uint32_t value = 0;
-    auto result = std::from_chars(line.data() + start, line.data() + line.size(), value);
-    if (result.ec != std::errc()) return std::nullopt;
-    line.remove_prefix(static_cast<size_t>(result.ptr - line.data()));
-    if (last || i == index) found = value;
-    if (!last && i == index) break;
-  }
-  return found;
-}
-
-std::optional<ProcessStatus> readStatus(int pid) {
-  std::string path = "/proc/" + std::to_string(pid) + "/status";
-  int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return std::nullopt;
-  char buffer[8192];
-  ssize_t n = read(fd, buffer, sizeof buffer);
-  close(fd);
-  if (n <= 0) return std::nullopt;
-  std::string_view text(buffer, static_cast<size_t>(n));
-  ProcessStatus status;
-  // The first line is "Name:\t<comm>", which the process chooses; the kernel escapes newlines in it.
-  auto inner = numberIn(text, "\nNSpid:", 0, true);
-  auto uid = numberIn(text, "\nUid:", 1, false);
-  if (!uid) return std::nullopt;
-  status.innermostPid = inner ? static_cast<int>(*inner) : pid;
-  status.effectiveUid = *uid;
-  return status;
-}
-
-/// Opens without following any link below /proc/PID/root: absolute ones would lead into our own tree,
-/// and we read files its owner may not. -1 unless it is a regular file of an accepted owner.
-int openOwned(const std::string& path, uint32_t uid, struct stat* st) {
-  std::string_view rest = path;
-  std::string start = "/";
-  if (path.starts_with("/proc/")) {
-    size_t root = path.find("/root/");
-    if (root != std::string::npos) start = path.substr(0, root + 5);
-  }
-  rest.remove_prefix(start.size());
-  int fd = open(start.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC);
-  while (fd >= 0 && !rest.empty()) {
-    size_t slash = rest.find('/');
-    std::string part(rest.substr(0, slash));
-    bool last = slash == std::string_view::npos;
-    rest.remove_prefix(last ? rest.size() : slash + 1);
-    if (part.empty()) continue;
-    int flags = last ? O_RDONLY | O_NONBLOCK | O_NOCTTY : O_PATH | O_DIRECTORY;
-    int next = openat(fd, part.c_str(), flags | O_NOFOLLOW | O_CLOEXEC);
-    close(fd);
-    fd = next;
-  }
-  if (fd < 0) return -1;
-  if (fstat(fd, st) == 0 && S_ISREG(st->st_mode) && (st->st_uid == uid || st->st_uid == 0)) return fd;
-  close(fd);
-  return -1;
-}
 
 bool parseHexField(std::string_view* text, uint64_t* value, bool* prefixed) {
   *prefixed = text->starts_with("0x");
@@ -214,14 +143,14 @@ void PerfMap::Impl::merge(const Batch& batch) {
 }
 
 std::optional<std::string> PerfMap::PathFor(int pid) {
-  auto status = readStatus(pid);
+  auto status = ReadProcessStatus(pid);
   if (!status) return std::nullopt;
   const std::string candidates[] = {
       "/proc/" + std::to_string(pid) + "/root/tmp/perf-" + std::to_string(status->innermostPid) + ".map",
       "/tmp/perf-" + std::to_string(pid) + ".map"};
   for (const std::string& path : candidates) {
     struct stat st;
-    int fd = openOwned(path, status->effectiveUid, &st);
+    int fd = OpenOwnedFile(path, status->effectiveUid, &st);
     if (fd < 0) continue;
     close(fd);
     return path;
@@ -240,10 +169,10 @@ PerfMap::~PerfMap() = default;
 
 bool PerfMap::Refresh() {
   Impl& impl = *impl_;
-  auto status = readStatus(impl.pid);
+  auto status = ReadProcessStatus(impl.pid);
   if (!status) return false;
   struct stat st;
-  int fd = openOwned(impl.path, status->effectiveUid, &st);
+  int fd = OpenOwnedFile(impl.path, status->effectiveUid, &st);
   if (fd < 0) return false;
   auto size = static_cast<uint64_t>(st.st_size);
   if (st.st_dev != impl.device || st.st_ino != impl.inode || size < impl.offset) impl.reset();

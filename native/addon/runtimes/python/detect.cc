@@ -17,6 +17,8 @@ namespace {
 
 constexpr size_t kAccessorBytes = 48;
 constexpr const char* kLoop = "_PyEval_EvalFrameDefault";
+// Loops have 30 KB and more. What is smaller only calls one: each instruction is a function of its own then.
+constexpr uint64_t kMinLoopBytes = 16u << 10;
 // Exported; the first one was renamed in 3.13.
 constexpr const char* kAccessors[] = {"PyThreadState_GetUnchecked", "_PyThreadState_UncheckedGet",
                                       "PyThreadState_Get"};
@@ -81,6 +83,12 @@ void SetLoop(const ElfFile& image, const NamedSymbol& loop, op_runtime* out) {
   for (const CodeRange& part : parts) add(part.start, part.end);
 }
 
+uint64_t LoopBytes(const op_runtime& runtime) {
+  uint64_t bytes = 0;
+  for (const op_code_range& part : runtime.loop) bytes += part.end - part.start;
+  return bytes;
+}
+
 template <size_t N>
 bool StartsWith(std::span<const uint8_t> code, const std::array<uint8_t, N>& pattern) {
   return code.size() >= N && std::equal(pattern.begin(), pattern.end(), code.begin());
@@ -116,18 +124,21 @@ std::optional<ThreadSlot> DecodeThreadAccessor(std::span<const uint8_t> code, ui
 std::shared_ptr<const RuntimeFile> Detect(const ElfFile& image, bool* unknown) {
   if (image.machine() != EM_X86_64 || !MentionsName(image, "_PyRuntime")) return nullptr;
   const auto runtime = FindNamedSymbol(image, "_PyRuntime");
+  if (!runtime) return nullptr;  // only uses an interpreter
   const auto loop = FindNamedSymbol(image, kLoop);
-  if (!runtime || !loop) return nullptr;  // only uses an interpreter
   // Where threads keep their data is glibc's affair; with another library every read would be a guess.
   const auto layout = MentionsName(image, "libc.so.6") ? FindLayout(image, *runtime) : std::nullopt;
   op_runtime kernel{};
   kernel.id = OP_RUNTIME_PYTHON;
   if (layout) kernel.python = layout->kernel;
-  if (!layout || loop->size == 0 || !FindThreadSlot(image, *runtime, *layout, &kernel.python)) {
+  if (loop) SetLoop(image, *loop, &kernel);
+  const bool hasLoop = LoopBytes(kernel) >= kMinLoopBytes;
+  if (!layout || !FindThreadSlot(image, *runtime, *layout, &kernel.python) ||
+      (!hasLoop && layout->kernel.segment != OP_PYTHON_SHIM)) {
     *unknown = true;
     return nullptr;
   }
-  SetLoop(image, *loop, &kernel);
+  kernel.python.without_loop = !hasLoop;
   return std::make_shared<File>(*layout, kernel);
 }
 
