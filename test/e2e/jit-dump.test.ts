@@ -47,8 +47,8 @@ describe('generated code with a jitdump', { timeout: 120_000, skip: WITHOUT_ROOT
         await delay(1000);
         const batch = await source.collect();
         if (batch === undefined) continue;
-        synthetic.push(...seenOf(batch, new Set([jit])));
-        node.push(...seenOf(batch, new Set([script])));
+        synthetic.push(...seenOf(batch, (pid) => pid === jit));
+        node.push(...seenOf(batch, (pid) => pid === script));
       }
     } finally {
       await source.stop();
