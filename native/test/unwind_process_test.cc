@@ -62,7 +62,7 @@ void TestMappings() {
   const ProcessFilter noFilter({});
   ProcessTable table(&files, nullptr, &noFilter, {});
   const int own = static_cast<int>(getpid());
-  table.Prime();
+  table.Prime(0);
   const auto* code = table.MappingAt(own, reinterpret_cast<uint64_t>(&TestMappings));
   CHECK(code != nullptr && code->file != nullptr);
   if (code && code->file) CHECK(code->file->baseName() == "unwind_process_test");
