@@ -171,6 +171,9 @@ std::string ReadOptions(Napi::Object object, Options* out) {
   reader.Read("symbolCacheDirectory", &out->symbolCacheDirectory);
   reader.Read("symbolCacheBytes", &out->symbolCacheBytes, 0, 1e15);
   reader.Read("noKernelVersionCheck", &out->noKernelVersionCheck);
+  reader.Read("maxLineBytes", &out->maxLineBytes, 1 << 16, 1e12);
+  reader.Read("frameKinds", &out->frameKinds, 0, UINT32_MAX);
+  reader.Read("processContext", &out->processContext);
   reader.Read("demangle", &demangle);
   reader.Read("mode", &mode);
   if (const auto parsed = ParseDemangleMode(demangle))
@@ -227,6 +230,7 @@ class ProfilerWrap : public Napi::ObjectWrap<ProfilerWrap> {
                         InstanceMethod<&ProfilerWrap::SetSampling>("setSampling"),
                         InstanceMethod<&ProfilerWrap::TakeBareFiles>("takeBareFiles"),
                         InstanceMethod<&ProfilerWrap::AddDebugFile>("addDebugFile"),
+                        InstanceMethod<&ProfilerWrap::SetFraction>("setFraction"),
                         InstanceMethod<&ProfilerWrap::Stats>("stats"),
                         InstanceMethod<&ProfilerWrap::Stop>("stop")});
   }
@@ -253,6 +257,11 @@ class ProfilerWrap : public Napi::ObjectWrap<ProfilerWrap> {
 
   Napi::Value SetSampling(const Napi::CallbackInfo& info) {
     profiler_->SetSampling(info.Length() > 0 && info[0].ToBoolean().Value());
+    return info.Env().Undefined();
+  }
+
+  Napi::Value SetFraction(const Napi::CallbackInfo& info) {
+    if (info.Length() > 0 && info[0].IsNumber()) profiler_->SetFraction(info[0].As<Napi::Number>().DoubleValue());
     return info.Env().Undefined();
   }
 

@@ -10,11 +10,14 @@
 #include <set>
 
 #include "block_columns.h"
+#include "block_processes.h"
 #include "runtimes/registry.h"
 
 namespace otelprof {
 namespace {
 
+/// What Location gives for a frame that stacks do not keep.
+constexpr int32_t kLeftOut = -1;
 constexpr uint64_t kPageMask = 4095;
 
 /// As nameless locations are shown, with the address that all of the function's have in common.
@@ -65,14 +68,13 @@ class BlockBuilder {
   int32_t StackRow(uint32_t stack, uint64_t timeNs);
   void PushSample(const SampleWindow::Sample& sample, int32_t stack, std::span<const SampleWindow::Event> events,
                   uint64_t bootOffsetNs);
+  bool Keeps(FrameKind kind) const { return writer_.Keeps(kind); }
 
   BlockWriter& writer_;
   const SampleWindow& window_;
   StringColumn strings_;
 
-  std::vector<int32_t> pid_, processName_, processPath_, container_, envKey_, envValue_;
-  std::vector<uint32_t> envStart_{0};
-  std::vector<uint64_t> processStart_;
+  ProcessColumns processes_;
 
   std::vector<uint64_t> mappingStart_, mappingLimit_, mappingOffset_;
   std::vector<int32_t> mappingFile_, buildId_, goBuildId_, htlHash_;
@@ -123,16 +125,7 @@ class BlockBuilder {
 
 void BlockBuilder::AddProcesses() {
   for (const auto& process : window_.processes()) {
-    pid_.push_back(process->pid);
-    processName_.push_back(Text(process->name));
-    processPath_.push_back(Text(process->path));
-    container_.push_back(Text(process->containerId));
-    for (const auto& [key, value] : process->environment) {
-      envKey_.push_back(Text(key));
-      envValue_.push_back(Text(value));
-    }
-    envStart_.push_back(static_cast<uint32_t>(envKey_.size()));
-    processStart_.push_back(process->startNs);
+    processes_.Add(*process, &strings_);
     processBySerial_[process->serial] = process.get();
     const std::lock_guard lock(process->jitMutex);
     if (process->perfMap) process->perfMap->Refresh();
@@ -221,10 +214,12 @@ int32_t BlockBuilder::KernelMapping(const std::string& module) {
 
 int32_t BlockBuilder::FileLocation(const op_frame& frame) {
   const auto found = window_.files().find(frame.file);
-  if (found == window_.files().end()) return EndLocation(0, frame.addr, FrameKind::Unknown);
+  if (found == window_.files().end())
+    return Keeps(FrameKind::Unknown) ? EndLocation(0, frame.addr, FrameKind::Unknown) : kLeftOut;
   const ProfiledFile& file = *found->second;
   const uint64_t va = frame.addr - (frame.flags & OP_FRAME_RETURN_ADDRESS);
   const auto& names = writer_.Names(file, nullptr, va);
+  if (!Keeps(names.kind)) return kLeftOut;
   for (const auto& name : names.frames) AddLine(name);
   if (names.frames.empty() && names.functionStart != 0 && writer_.groupUnnamed_) {
     ResolvedFrame unnamed;
@@ -235,6 +230,7 @@ int32_t BlockBuilder::FileLocation(const op_frame& frame) {
 }
 
 int32_t BlockBuilder::KernelLocation(const op_frame& frame) {
+  if (!Keeps(FrameKind::Kernel)) return kLeftOut;
   std::string_view name, module;
   uint64_t symbolStart = 0;
   // The address the reader gets is always one less; the name of an interrupted frame must not be.
@@ -265,12 +261,13 @@ int32_t BlockBuilder::ProcessLocation(const op_frame& frame) {
       FrameKind kind = FrameKind::Unknown;
       if ((process->jitDump && process->jitDump->Lookup(pc, jitTimeNs_, &name, &kind)) ||
           (process->perfMap && process->perfMap->Lookup(pc, &name, &kind))) {
+        if (!Keeps(kind)) return kLeftOut;
         AddLine(name);
         return EndLocation(0, pc, kind);
       }
     }
   }
-  return EndLocation(0, pc, FrameKind::Unknown);
+  return Keeps(FrameKind::Unknown) ? EndLocation(0, pc, FrameKind::Unknown) : kLeftOut;
 }
 
 int32_t BlockBuilder::RuntimeLocation(const op_frame& frame, const op_frame& detail) {
@@ -283,6 +280,7 @@ int32_t BlockBuilder::RuntimeLocation(const op_frame& frame, const op_frame& det
   op_frame_detail rest;
   std::memcpy(&rest, &detail, sizeof(rest));
   const FrameKind kind = RuntimeFrameKind(frame.kind);
+  if (!Keeps(kind)) return it->second = kLeftOut;
   const auto* process = ProcessBySerial(frame.file);
   const auto function = process ? process->functions.Find({frame.addr, rest.cookie, rest.cookie2}) : nullptr;
   if (!function) return it->second = EndLocation(0, frame.addr, kind);
@@ -338,10 +336,12 @@ int32_t BlockBuilder::PushStack(std::span<const op_frame> stack) {
     const op_frame& frame = stack[at];
     if (frame.kind >= OP_FRAME_RUNTIME) {
       hasRuntimeFrame = true;
-      if (++at < stack.size()) stackLocation_.push_back(RuntimeLocation(frame, stack[at]));
+      const int32_t row = ++at < stack.size() ? RuntimeLocation(frame, stack[at]) : kLeftOut;
+      if (row != kLeftOut) stackLocation_.push_back(row);
       continue;
     }
     const int32_t row = Location(frame);
+    if (row == kLeftOut) continue;
     // `python -X perf` runs each function behind a trampoline of its name: that frame is already there.
     const bool isTrampoline = frame.kind == OP_FRAME_JIT && IsRuntimeFrame(row);
     if (!hasRuntimeFrame || !isTrampoline) stackLocation_.push_back(row);
@@ -440,14 +440,7 @@ std::vector<uint8_t> BlockBuilder::Finish(uint64_t endUnixNs) {
   BlockAssembler block;
   block.Add(S::StringOffsets, strings_.offsets());
   block.Add(S::StringBytes, strings_.bytes());
-  block.Add(S::ProcessPid, pid_);
-  block.Add(S::ProcessName, processName_);
-  block.Add(S::ProcessPath, processPath_);
-  block.Add(S::ProcessContainer, container_);
-  block.Add(S::ProcessEnvStart, envStart_);
-  block.Add(S::EnvKey, envKey_);
-  block.Add(S::EnvValue, envValue_);
-  block.Add(S::ProcessStartNs, processStart_);
+  processes_.AddTo(&block);
   block.Add(S::MappingStart, mappingStart_);
   block.Add(S::MappingLimit, mappingLimit_);
   block.Add(S::MappingOffset, mappingOffset_);

@@ -19,8 +19,9 @@ class BlockWriter {
  public:
   /// `maxNames` bounds the addresses whose names are kept from block to block.
   /// `groupUnnamed`: functions without a name are called by their file and start, not by the sampled address.
-  BlockWriter(DemangleMode demangle, size_t maxNames, bool groupUnnamed)
-      : demangle_(demangle), maxNames_(maxNames), groupUnnamed_(groupUnnamed) {}
+  /// `frameKinds`: the bit of each FrameKind that stacks keep.
+  BlockWriter(DemangleMode demangle, size_t maxNames, bool groupUnnamed, uint32_t frameKinds = UINT32_MAX)
+      : demangle_(demangle), maxNames_(maxNames), groupUnnamed_(groupUnnamed), frameKinds_(frameKinds) {}
 
   using AddressesByFile = std::unordered_map<std::shared_ptr<ProfiledFile>, std::vector<uint64_t>>;
   /// Addresses of the window whose functions are not known yet, by file.
@@ -63,10 +64,12 @@ class BlockWriter {
   template <typename F>
   AddressesByFile Addresses(const SampleWindow& window, F isWanted) const;
   void RefreshKernel(uint64_t nowNs);
+  bool Keeps(FrameKind kind) const { return frameKinds_ >> static_cast<unsigned>(kind) & 1; }
 
   const DemangleMode demangle_;
   const size_t maxNames_;
   const bool groupUnnamed_;
+  const uint32_t frameKinds_;
   KernelSymbols kernel_;
   uint64_t kernelLoadedNs_ = 0;
   bool kernelMissed_ = false;

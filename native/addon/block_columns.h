@@ -22,6 +22,7 @@ enum class BlockSection : uint32_t {
   EnvKey = 15,
   EnvValue = 16,
   ProcessStartNs = 17,
+  ProcessCgroup = 18,
   MappingStart = 20,
   MappingLimit = 21,
   MappingOffset = 22,
@@ -57,6 +58,10 @@ enum class BlockSection : uint32_t {
   LabelsStart = 72,
   LabelKey = 73,
   LabelValue = 74,
+  AttributeStart = 80,
+  AttributeKey = 81,
+  AttributeValue = 82,
+  AttributeKind = 83,
 };
 
 /// Puts columns behind one another. The columns must stay as they are until Finish.

@@ -68,6 +68,7 @@ void BlockWriter::Forget() {
 template <typename F>
 BlockWriter::AddressesByFile BlockWriter::Addresses(const SampleWindow& window, F isWanted) const {
   AddressesByFile out;
+  if (!Keeps(FrameKind::Native) && !Keeps(FrameKind::Go)) return out;
   std::unordered_set<NameKey, NameKeyHash> seen;
   for (size_t i = 0; i < window.stackCount(); i++) {
     for (const op_frame& frame : window.stack(i)) {

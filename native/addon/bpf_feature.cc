@@ -21,7 +21,7 @@ namespace otelprof {
 namespace {
 
 constexpr uint32_t kOffCpuThreads = 8192;
-constexpr const char* kShared[] = {"samples", "processes", "mappings", "tables", "counters", "comm_rules",
+constexpr const char* kShared[] = {"samples", "processes", "mappings", "tables", "counters", "comm_rules", "control",
                                    "runtimes", "seen_functions"};
 
 bool IsShared(std::string_view name) {

@@ -213,9 +213,11 @@ Failure BpfSession::MapArrays() {
   tablesFd_ = mapFd("tables");
   countersFd_ = mapFd("counters");
   runtimesFd_ = mapFd("runtimes");
+  controlFd_ = mapFd("control");
   const bpf_map* mappings = bpf_object__find_map_by_name(object_.get(), "mappings");
   const bpf_program* program = bpf_object__find_program_by_name(object_.get(), "on_cpu");
-  if (samplesFd_ < 0 || processesFd_ < 0 || tablesFd_ < 0 || countersFd_ < 0 || runtimesFd_ < 0 || !mappings || !program)
+  if (samplesFd_ < 0 || processesFd_ < 0 || tablesFd_ < 0 || countersFd_ < 0 || runtimesFd_ < 0 || controlFd_ < 0 ||
+      !mappings || !program)
     return SystemFailure(ENOENT, "bpf", "the eBPF object is of another version than the addon");
   programFd_ = bpf_program__fd(program);
 
@@ -263,6 +265,13 @@ Failure BpfSession::Attach(std::span<const uint32_t> cpus, uint32_t samplesPerSe
 void BpfSession::SetSampling(bool on) {
   const std::lock_guard lock(eventsMutex_);
   for (const auto& event : events_) ioctl(event.get(), on ? PERF_EVENT_IOC_ENABLE : PERF_EVENT_IOC_DISABLE, 0);
+}
+
+void BpfSession::SetFraction(double fraction) {
+  const uint32_t zero = 0;
+  op_control control{};
+  control.thin = static_cast<uint32_t>((1 - std::clamp(fraction, 0.0, 1.0)) * UINT32_MAX);
+  BpfMapUpdate(controlFd_, &zero, &control);
 }
 
 void BpfSession::Detach() {

@@ -38,6 +38,8 @@ class BpfSession {
   Failure Attach(std::span<const uint32_t> cpus, uint32_t samplesPerSecond);
   /// Stops or goes on with sampling on the CPU, for the windows of probabilistic profiling. Any thread.
   void SetSampling(bool on);
+  /// The share of events, 0 to 1, that is sampled at all; probes are not concerned. Any thread.
+  void SetFraction(double fraction);
   void Detach();
 
   /// What the programs were told, for objects that run beside this one.
@@ -95,6 +97,7 @@ class BpfSession {
   int tablesFd_ = -1;
   int countersFd_ = -1;
   int runtimesFd_ = -1;
+  int controlFd_ = -1;
   bool taskPtRegs_ = false;
 };
 

@@ -56,6 +56,9 @@ struct Options {
   std::vector<FilterRule> filter;  // at most 64
   std::vector<ProbeOption> probes;
   DemangleMode demangle = DemangleMode::Simplified;
+  uint64_t maxLineBytes = 48u << 20;
+  uint32_t frameKinds = UINT32_MAX;  // bit of each FrameKind that stacks keep
+  bool processContext = true;
   ProfilerMode mode = ProfilerMode::Ebpf;
 };
 

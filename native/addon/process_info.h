@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "process_context.h"
 #include "runtimes/names.h"
 #include "symbols/jit_dump.h"
 #include "symbols/symbols.h"
@@ -34,6 +35,9 @@ struct ProcessInfo {
   /// Asked for again at the next such frame after this: programs begin to write them when they like.
   mutable uint64_t jitAskAgainNs = 0;
   mutable uint64_t jitAskGapNs = 0;
+
+  /// What the process publishes of itself; belongs to whoever collects.
+  mutable ProcessContext context;
 
   /// Names of the managed runtime's functions, read by the namer.
   mutable FunctionNames functions;

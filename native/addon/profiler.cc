@@ -22,7 +22,6 @@ constexpr uint64_t kMinPrimeGapNs = 200'000'000;
 constexpr uint64_t kForgetIdleNs = 60'000'000'000;
 // After a wake-up further events gather for this long: bounds wake-ups to about a thousand a second.
 constexpr long kGatherNs = 500'000;
-constexpr std::chrono::milliseconds kNamesLimit{3000};
 constexpr std::chrono::milliseconds kTablesLimit{1000};
 // Threads that wait, with their stacks: 16 B a frame.
 constexpr size_t kOffCpuThreads = 8192;
@@ -30,15 +29,6 @@ constexpr size_t kOffCpuFrames = 512u << 10;
 // How often a program without names for its generated code is looked at for them.
 constexpr uint64_t kFirstJitGapNs = 1'000'000'000;
 constexpr uint64_t kMaxJitGapNs = 60'000'000'000;
-// What is not read by then has names without lines in this block and is read for the next.
-constexpr std::chrono::milliseconds kLinesLimit{2000};
-
-uint64_t UnixNs() {
-  timespec now{};
-  clock_gettime(CLOCK_REALTIME, &now);
-  return static_cast<uint64_t>(now.tv_sec) * 1000000000u + static_cast<uint64_t>(now.tv_nsec);
-}
-
 /// Ring buffers came with 5.8, inner maps of different sizes with 5.10.
 Failure CheckKernelVersion() {
   utsname name{};
@@ -56,7 +46,7 @@ Profiler::Profiler(Options options)
     : options_(std::move(options)),
       filter_(options_.filter),
       offCpu_(kOffCpuThreads << options_.mapScaleFactor, kOffCpuFrames << options_.mapScaleFactor),
-      blocks_(options_.demangle, options_.nameCacheSize, options_.groupUnnamedFunctions) {}
+      blocks_(options_.demangle, options_.nameCacheSize, options_.groupUnnamedFunctions, options_.frameKinds) {}
 
 Profiler::~Profiler() { Stop(); }
 
@@ -66,7 +56,7 @@ Failure Profiler::Start() {
   if (!wakeFd_) return SystemFailure(errno, "eventfd", "cannot start the profiler");
   if (const Failure failure = options_.mode == ProfilerMode::Ebpf ? StartEbpf() : StartPerf()) return failure;
   worker_ = std::make_unique<TableWorker>(session_.get(), options_, OpenSymbolCache());
-  lines_ = std::make_unique<LineWorker>();
+  lines_ = std::make_unique<LineWorker>(options_.maxLineBytes);
   namer_ = std::make_unique<Namer>();
   if (session_) store_ = std::make_unique<MappingStore>(session_.get());
   files_ = std::make_unique<FileTable>(
@@ -121,6 +111,11 @@ void Profiler::SetSampling(bool on) {
   if (session_) session_->SetSampling(on);
 }
 
+void Profiler::SetFraction(double fraction) {
+  const std::lock_guard lock(resourcesMutex_);
+  if (session_) session_->SetFraction(fraction);
+}
+
 Failure Profiler::StartPerf() {
   Failure failure;
   perf_ = PerfSession::Open(options_, &failure);
@@ -138,9 +133,10 @@ void Profiler::Stop() {
   const std::lock_guard serial(collectMutex_);
   if (thread_.joinable()) thread_.join();
   if (!worker_) return;
-  if (namer_) namer_->WaitIdle(kNamesLimit);  // names for the last window
-  worker_->WaitIdle(kNamesLimit);
-  if (handed_) ReadNames(*handed_, std::chrono::steady_clock::now() + kNamesLimit);  // the thread that would replace it has ended
+  if (namer_) namer_->WaitIdle(kProfilerNamesLimit);  // names for the last window
+  worker_->WaitIdle(kProfilerNamesLimit);
+  // The thread that would replace it has ended.
+  if (handed_) ReadNames(*handed_, std::chrono::steady_clock::now() + kProfilerNamesLimit);
   const std::lock_guard lock(resourcesMutex_);
   finalStats_ = CountAll();
   namer_.reset();
@@ -441,55 +437,6 @@ void Profiler::ReadStack(const SampleRecord& record, const std::shared_ptr<const
     frame.kind = OP_FRAME_ERROR;
     stack_.push_back(frame);
   }
-}
-
-/// One file after the other, each named before the next one's table may push its own out of memory.
-void Profiler::ReadNames(const SampleWindow& window, std::chrono::steady_clock::time_point deadline) {
-  blocks_.Forget();
-  bool maySizesHaveGrown = false;
-  for (const auto& [file, addresses] : blocks_.Unnamed(window)) {
-    auto symbols = file->UseSymbols();
-    if (!symbols) symbols = worker_->SymbolsOf(file, deadline);
-    if (!symbols) continue;
-    blocks_.Name(*file, *symbols, addresses);
-    maySizesHaveGrown |= symbols->isGo();
-  }
-  if (maySizesHaveGrown) worker_->QueueTrim();
-  worker_->RestSymbols();
-  for (auto& [file, addresses] : blocks_.Unresolved(window)) lines_->Queue(file, std::move(addresses));
-  lines_->WaitIdle(kLinesLimit);
-}
-
-std::vector<uint8_t> Profiler::Collect() {
-  const std::lock_guard serial(collectMutex_);
-  std::unique_ptr<SampleWindow> window;
-  {
-    std::unique_lock lock(mutex_);
-    if (running_ && !handed_) {
-      wanted_ = true;
-      Wake();
-      handedOver_.wait(lock, [this] { return handed_ != nullptr || !running_; });
-    }
-    window = std::move(handed_);
-  }
-  if (!window) window = std::make_unique<SampleWindow>(UnixNs());
-  if (namer_) namer_->WaitIdle(kNamesLimit);
-  if (worker_) {
-    const auto deadline = std::chrono::steady_clock::now() + kNamesLimit;
-    worker_->WaitIdle(kNamesLimit);
-    ReadNames(*window, deadline);
-  }
-  return blocks_.Write(*window, UnixNs(), UnixNs() - BootTimeNs());
-}
-
-std::vector<std::string> Profiler::TakeBareFiles() {
-  const std::lock_guard lock(resourcesMutex_);
-  return worker_ ? worker_->TakeBareFiles() : std::vector<std::string>();
-}
-
-void Profiler::AddDebugFile(std::string buildId, std::string path) {
-  const std::lock_guard lock(resourcesMutex_);
-  if (worker_) worker_->QueueDebugFile(std::move(buildId), std::move(path));
 }
 
 void Profiler::TakeSnapshot() {

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <memory>
@@ -46,6 +48,8 @@ class Profiler {
   Failure Start();
   /// Windows of probabilistic profiling: on-CPU samples of the host are taken or not. No-op without eBPF.
   void SetSampling(bool on);
+  /// The share of events, 0 to 1, that is sampled at all. No-op without eBPF.
+  void SetFraction(double fraction);
   std::vector<uint8_t> Collect();
   /// GNU build ids of binaries without DWARF met since the last call.
   std::vector<std::string> TakeBareFiles();
@@ -104,6 +108,7 @@ class Profiler {
   void UseFile(const std::shared_ptr<ProfiledFile>& file, uint64_t timeNs);
   std::unique_ptr<SymbolCache> OpenSymbolCache();
   void ReadNames(const SampleWindow& window, std::chrono::steady_clock::time_point deadline);
+  void ReadContexts(const SampleWindow& window);
   void TakeSnapshot();
   NamedCounters CountAll() const;
   void Wake();
@@ -150,6 +155,8 @@ class Profiler {
 
   std::mutex collectMutex_;  // one collect at a time
   BlockWriter blocks_;       // under collectMutex_
+  std::atomic<uint64_t> collectCpuNs_{0};
+  std::array<std::atomic<uint64_t>, 4> contexts_{};  // by ContextOutcome
 
   mutable std::mutex mutex_;  // below
   std::condition_variable handedOver_;
@@ -158,5 +165,10 @@ class Profiler {
   std::unique_ptr<SampleWindow> handed_;
   Snapshot snapshot_;
 };
+
+/// How long a block waits for names that are being read.
+constexpr std::chrono::milliseconds kProfilerNamesLimit{3000};
+
+uint64_t UnixNs();
 
 }  // namespace otelprof

@@ -80,6 +80,11 @@ Profiler::NamedCounters Profiler::CountAll() const {
   }
   add("runtime_name_bytes", FunctionNames::TotalBytes());
   add("cpu_ns_tables_thread", worker_->cpuNs());
+  add("cpu_ns_collect", collectCpuNs_);
+  const auto contexts = [&](ContextOutcome outcome) { return contexts_[static_cast<size_t>(outcome)].load(); };
+  add("process_contexts_read", contexts(ContextOutcome::Read));
+  add("process_contexts_busy", contexts(ContextOutcome::Busy));
+  add("process_contexts_malformed", contexts(ContextOutcome::Malformed));
   add("cpu_ns_drain_thread", ThreadCpuNs(thread_));
   const std::lock_guard lock(mutex_);
   add("label_sets_refused", snapshot_.labelSetsRefused);

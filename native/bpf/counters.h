@@ -34,6 +34,8 @@
   X(OFF_CPU_END_LOST, "off_cpu_ends_lost")          \
   X(PROBE_HITS, "probe_hits")                       \
   X(PROBE_NESTED, "drop_probe_nested")                 \
+  X(SAMPLES_THINNED, "samples_thinned_out")         \
+  X(BPF_NS, "bpf_time_ns")                          \
   X(PYTHON_FRAMES, "python_frames")                 \
   X(PYTHON_NO_THREAD, "python_no_thread_state")     \
   X(PYTHON_READ, "python_frame_read_failed")        \

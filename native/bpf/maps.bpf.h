@@ -144,6 +144,13 @@ struct {
       });
 } tables SEC(".maps");
 
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, struct op_control);
+} control SEC(".maps");
+
 /* comm, zeroes to the end → bits of the filter rules that name it. Written before the programs run. */
 struct {
   __uint(type, BPF_MAP_TYPE_HASH);

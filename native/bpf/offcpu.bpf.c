@@ -60,11 +60,9 @@ static __always_inline void came_back(struct task_struct *task, const struct off
   if (bpf_ringbuf_output(&samples, &end, sizeof(end), BPF_RB_NO_WAKEUP)) count_up(OP_COUNT_OFF_CPU_END_LOST, 1);
 }
 
-static __always_inline void left(void *ctx, struct task_struct *task, const struct off_cpu_key *key) {
+static __always_inline void follow(void *ctx, struct task_struct *task, const struct off_cpu_key *key) {
   struct op_task who;
 
-  count_up(OP_COUNT_OFF_CPU_SWITCHES, 1);
-  if (bpf_get_prandom_u32() > config.off_cpu_threshold) return;
   count_up(OP_COUNT_SAMPLES, 1);
   count_up(OP_COUNT_OFF_CPU_CHOSEN, 1);
   if (!identify(&who) || !is_wanted(&who)) return;
@@ -80,6 +78,14 @@ static __always_inline void left(void *ctx, struct task_struct *task, const stru
   }
   take(s, &who, OP_SAMPLE_OFF_CPU, key->start_ns, OP_KERNEL_MODE);
   if (!emit(ctx, s, true, 0)) bpf_map_delete_elem(&off_cpu_threads, key);
+}
+
+static __always_inline void left(void *ctx, struct task_struct *task, const struct off_cpu_key *key) {
+  count_up(OP_COUNT_OFF_CPU_SWITCHES, 1);
+  if (bpf_get_prandom_u32() > config.off_cpu_threshold || is_thinned_out()) return;
+  __u64 start = bpf_ktime_get_ns();
+  follow(ctx, task, key);
+  count_up(OP_COUNT_BPF_NS, bpf_ktime_get_ns() - start);
 }
 
 /* The idle task never waits for anything; a thread that exits never comes back. */

@@ -182,6 +182,12 @@ struct op_resume {
 /* Records of one stack, at most. */
 #define OP_RESUME_PARTS 3
 
+/* Set by user space at any time. */
+struct op_control {
+  __u32 thin; /* an event is left out, as if it had not been, when a random number is below */
+  __u32 pad;
+};
+
 /* Set once between open and load (.rodata). */
 struct op_config {
   __u32 send_idle;

@@ -42,6 +42,16 @@ static __always_inline bool identify(struct op_task *who) {
   return false;
 }
 
+/* True, and counted, when this event is not to be sampled, to keep the profiler's own cost within its limit. */
+static __always_inline bool is_thinned_out(void) {
+  __u32 zero = 0;
+  const struct op_control *now = bpf_map_lookup_elem(&control, &zero);
+
+  if (!now || !now->thin || bpf_get_prandom_u32() >= now->thin) return false;
+  count_up(OP_COUNT_SAMPLES_THINNED, 1);
+  return true;
+}
+
 static __always_inline __u64 rules_of_comm(void) {
   char comm[OP_COMM_LEN] = {};
   bool ended = false;

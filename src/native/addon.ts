@@ -82,6 +82,12 @@ export interface ProfilerOptions {
   readonly offCpuProbability: number;
   /** At most 64. */
   readonly filter: readonly FilterRule[];
+  /** Lines and inlined functions, evicted by unit above this. */
+  readonly maxLineBytes: number;
+  /** Bit of each of FRAME_TYPES that stacks keep. */
+  readonly frameKinds: number;
+  /** Read what processes publish in their OTEL_CTX mapping. */
+  readonly processContext: boolean;
   readonly probes: readonly ProbeOption[];
 }
 
@@ -97,6 +103,8 @@ export interface NativeProfiler {
   takeBareFiles(): string[];
   /** Names and lines of these binaries come from that file from now on, if it has this build id. */
   addDebugFile(buildId: string, path: string): void;
+  /** The share of events, 0 to 1, that is sampled at all; only with eBPF. */
+  setFraction(fraction: number): void;
   /** Running totals by name. */
   stats(): Record<string, number>;
   stop(): Promise<void>;

@@ -17,6 +17,9 @@ export const FRAME_TYPES: readonly string[] = [
 /** Sample kinds of the block. */
 export const SampleKind = { OnCpu: 0, OffCpu: 1, Probe: 2 } as const;
 
+/** Kinds of published attributes; all values are text. */
+export const AttributeKind = { String: 0, Int: 1, Double: 2, Bool: 3 } as const;
+
 /** Columns of one interval; see docs/specs/profile-block.md. All are views of the block, no copies. */
 export interface ProfileBlock {
   readonly windowStartNs: bigint;
@@ -36,6 +39,16 @@ export interface ProfileBlock {
     readonly envStart: Uint32Array;
     readonly envKey: Int32Array;
     readonly envValue: Int32Array;
+    /** May be empty. */
+    readonly cgroup: Int32Array;
+    /** What processes publish of themselves; `start` may be empty. */
+    readonly attributes: {
+      readonly start: Uint32Array;
+      readonly key: Int32Array;
+      readonly value: Int32Array;
+      /** One of AttributeKind. */
+      readonly kind: Uint8Array;
+    };
   };
   readonly mappings: {
     readonly length: number;
@@ -235,6 +248,8 @@ export function readProfileBlock(buffer: ArrayBuffer): ProfileBlock {
       envStart: ranges('process_env', s.u32(14), pid.length, envKey.length),
       envKey,
       envValue: str('env_value', s.i32(16), envKey.length),
+      cgroup: str('process_cgroup', s.i32(18)),
+      attributes: readAttributes(s, pid.length, strings),
     },
     mappings: {
       length: mappingStart.length,
@@ -274,6 +289,21 @@ export function readProfileBlock(buffer: ArrayBuffer): ProfileBlock {
       key: labelKey,
       value: str('label_value', s.i32(74), labelKey.length),
     },
+  };
+}
+
+function readAttributes(
+  s: Sections,
+  processes: number,
+  strings: number,
+): ProfileBlock['processes']['attributes'] {
+  const key = rowsOf('attribute_key', s.i32(81), strings);
+  const start = s.u32(80);
+  return {
+    start: start.length === 0 ? start : ranges('process_attributes', start, processes, key.length),
+    key,
+    value: rowsOf('attribute_value', s.i32(82), strings, key.length),
+    kind: sized('attribute_kind', s.u8(83), key.length),
   };
 }
 

@@ -25,6 +25,7 @@ const options: AssemblerOptions = {
   onCpuFraction: 1,
   offCpuFraction: 1,
   probes: [],
+  mergeProcesses: false,
 };
 
 function assemble(

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { FRAME_TYPES, type ProfileBlock, SampleKind } from '../../native/profile-block.ts';
+import { AttributeKind, FRAME_TYPES, type ProfileBlock, SampleKind } from '../../native/profile-block.ts';
 import {
   boolValue,
   encodeAnyValue,
@@ -54,11 +54,13 @@ export interface AssemblerOptions {
   readonly offCpuFraction: number;
   /** Names of the probes, by number. */
   readonly probes: readonly string[];
+  /** One resource for all processes that differ in nothing but their pid. */
+  readonly mergeProcesses: boolean;
 }
 
 /**
  * Turns a block of the native profiler into a batch, in the shape of the OpenTelemetry eBPF profiler:
- * one resource a process, one profile a sample kind, stacks leaf first and kernel before user,
+ * one resource a process (or, merged, a service), one profile a sample kind, stacks leaf first and kernel before user,
  * timestamps instead of values for on-CPU samples. The block's tables become the dictionary as they
  * are; only the strings are compacted to those that are referenced. Undefined where there is no sample.
  */
@@ -122,12 +124,22 @@ class Assembler {
     return new ProfilesBatch(dictionary, resources);
   }
 
-  /** Sample rows by process and kind, in order of first appearance. */
+  /** Sample rows by process (the first one of those that are merged) and kind, in order of first appearance. */
   #groups(): { process: number; kinds: Map<number, number[]> }[] {
     const groups = new Map<number, Map<number, number[]>>();
-    const { samples } = this.#block;
+    const { samples, processes } = this.#block;
+    const firstOf = new Map<string, number>();
+    const merged = Array.from({ length: processes.length }, (_, p) => {
+      if (!this.#options.mergeProcesses) return p;
+      const identity = this.#processAttributes(p)
+        .map(({ key, value }) => `${key}\u0000${value.kind}\u0000${valueToText(value)}`)
+        .join('\u0001');
+      const first = firstOf.get(identity) ?? p;
+      firstOf.set(identity, first);
+      return first;
+    });
     for (let i = 0; i < samples.length; i++) {
-      const process = samples.process[i] ?? 0;
+      const process = merged[samples.process[i] ?? 0] ?? 0;
       // A probe is a profile of its own.
       const kind = (samples.kind[i] ?? 0) + PROBE_STRIDE * (samples.probe[i] ?? 0);
       const kinds = groups.get(process) ?? new Map<number, number[]>();
@@ -139,9 +151,8 @@ class Assembler {
     return [...groups].map(([process, kinds]) => ({ process, kinds }));
   }
 
-  #resource(group: { process: number; kinds: Map<number, number[]> }): ResourceProfiles {
+  #processAttributes(p: number): KeyValue[] {
     const { processes } = this.#block;
-    const p = group.process;
     const attributes: KeyValue[] = [];
     const text = (key: string, row: number): void => {
       const value = this.#strings.text(row);
@@ -150,7 +161,8 @@ class Assembler {
     text('container.id', processes.container[p] ?? 0);
     text('process.executable.path', processes.path[p] ?? 0);
     text('process.executable.name', processes.name[p] ?? 0);
-    attributes.push({ key: 'process.pid', value: intValue(processes.pid[p] ?? 0) });
+    if (this.#options.mergeProcesses) text('process.linux.cgroup', processes.cgroup[p] ?? 0);
+    else attributes.push({ key: 'process.pid', value: intValue(processes.pid[p] ?? 0) });
     const environment = new Map<string, string>();
     for (let i = processes.envStart[p] ?? 0; i < (processes.envStart[p + 1] ?? 0); i++) {
       const key = this.#strings.text(processes.envKey[i] ?? 0);
@@ -159,10 +171,25 @@ class Assembler {
         text(`process.environment_variable.${key}`, processes.envValue[i] ?? 0);
       }
     }
-    attributes.push(...identityAttributes(environment));
+    attributes.push(...identityAttributes(environment, this.#published(p)));
+    return attributes;
+  }
+
+  /** What a process says of itself in its process context. */
+  #published(p: number): KeyValue[] {
+    const { start, key, value, kind } = this.#block.processes.attributes;
+    const found: KeyValue[] = [];
+    for (let i = start[p] ?? 0; i < (start[p + 1] ?? 0); i++) {
+      const text = this.#strings.text(value[i] ?? 0);
+      found.push({ key: this.#strings.text(key[i] ?? 0), value: publishedValue(kind[i] ?? 0, text) });
+    }
+    return found;
+  }
+
+  #resource(group: { process: number; kinds: Map<number, number[]> }): ResourceProfiles {
     const profiles = [...group.kinds].map(([kind, rows]) => this.#profile(kind, rows));
     return {
-      resource: resource(attributes),
+      resource: resource(this.#processAttributes(group.process)),
       schemaUrl: SCHEMA_URL,
       scopes: [{ scope: this.#options.scope, schemaUrl: SCHEMA_URL, profiles }],
     };
@@ -304,6 +331,13 @@ class Assembler {
     }
     return { start: lists.start, values: values.finish() };
   }
+}
+
+function publishedValue(kind: number, text: string): AnyValue {
+  if (kind === AttributeKind.Int) return intValue(BigInt(text));
+  if (kind === AttributeKind.Double) return { kind: 'double', value: Number(text) };
+  if (kind === AttributeKind.Bool) return boolValue(text === 'true');
+  return stringValue(text);
 }
 
 function remembered(rows: Map<number, number>, key: number, make: () => number): number {

@@ -5,6 +5,7 @@ import { debuginfodShape, debuginfodUrls } from '../../config/sections/debuginfo
 import { demangleSchema } from '../../config/sections/demangle.ts';
 import { durationSchema } from '../../config/sections/duration.ts';
 import { section } from '../../config/sections/section.ts';
+import { FRAME_TYPES } from '../../native/profile-block.ts';
 import { onlineCpus, parseCpuList } from './cpu-list.ts';
 
 const disabled = section({ disabled: z.boolean().default(false) });
@@ -32,6 +33,8 @@ const probe = z.strictObject({
   symbol: z.string().min(1),
   target: z.string().optional(),
 });
+
+const frameType = z.enum(['native', 'kernel', 'go', 'cpython', 'v8js', 'jvm', 'unknown']);
 
 const filterRule = z
   .strictObject({
@@ -119,6 +122,16 @@ export const configSchema = section({
   pid_namespace_translation: z.boolean().default(false),
   kernel_stacks: z.boolean().default(true),
   user_stacks: z.boolean().default(true),
+  process_context: z.boolean().default(true),
+  merge_processes: z.boolean().default(false),
+  frame_types: section({
+    include: z.array(frameType).default([]),
+    exclude: z.array(frameType).default([]),
+  }),
+  limits: section({
+    cpu: z.number().min(0.001, { message: 'cpu is a number of cores, at least 0.001' }).optional(),
+    memory_mib: z.int().min(8, { message: 'memory_mib must be at least 8' }).optional(),
+  }),
   filter: section({
     include: z.array(filterRule).default([]),
     exclude: z.array(filterRule).default([]),
@@ -151,7 +164,8 @@ const WITHOUT_EFFECT = {
   max_grpc_retries: 'the receiver sends nothing itself: see retry_on_failure of the exporter',
   max_rpc_msg_size: 'the receiver sends nothing itself: see the limits of the exporter',
   bpf_fs_root: 'no eBPF map is pinned',
-  obi_process_ctx: 'samples are not linked to traces',
+  obi_process_ctx:
+    'samples are not linked to traces; what processes publish of themselves is process_context',
 } as const satisfies Partial<Record<keyof Config, string>>;
 
 /** Keys that act in the kernel's part only. */
@@ -163,6 +177,7 @@ const NEED_EBPF = [
   'user_stacks',
   'pid_namespace_translation',
   'probes',
+  'limits',
 ] as const satisfies readonly (keyof Config)[];
 
 const isKeyOf = <T extends object>(table: T, key: string): key is Extract<keyof T, string> =>
@@ -203,6 +218,17 @@ export const sampledFraction = (config: Config): number => config.probabilistic_
 /** What a probe is called in profiles: "uprobe:/usr/lib/libc.so.6:malloc", "kprobe:vfs_read". */
 export const probeName = ({ mode, target, symbol }: Config['probes'][number]): string =>
   [mode, ...(mode.startsWith('u') ? [target ?? ''] : []), symbol].join(':');
+
+/** The frame types that stacks keep, as bits by the rows of FRAME_TYPES; what marks an error is always kept. */
+export function frameKinds(config: Config): number {
+  const { include, exclude } = config.frame_types;
+  return FRAME_TYPES.reduce((bits, name, row) => {
+    const type = frameType.safeParse(name).data;
+    const isKept =
+      type === undefined || ((include.length === 0 || include.includes(type)) && !exclude.includes(type));
+    return isKept ? bits | (1 << row) : bits;
+  }, 0);
+}
 
 /** Names in a comma-separated list. */
 export function envVarNames(list: string): string[] {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { stringValue, type KeyValue } from '../../pdata/any-value.ts';
+import { type AnyValue, stringValue, type KeyValue } from '../../pdata/any-value.ts';
 
 /** Environment variables in which a process says what it is to OpenTelemetry. */
 export const IDENTITY_VARIABLES = ['OTEL_SERVICE_NAME', 'OTEL_RESOURCE_ATTRIBUTES'] as const;
@@ -8,17 +8,23 @@ export const IDENTITY_VARIABLES = ['OTEL_SERVICE_NAME', 'OTEL_RESOURCE_ATTRIBUTE
 const OWN = /^(process\.|container\.id$)/;
 
 /**
- * Resource attributes that a process's environment states: the pairs of OTEL_RESOURCE_ATTRIBUTES, and
- * `service.name` of OTEL_SERVICE_NAME, which goes before. A list that cannot be read is left out whole.
+ * Resource attributes that a process states: what it publishes in its process context goes before
+ * `service.name` of OTEL_SERVICE_NAME, and that before the pairs of OTEL_RESOURCE_ATTRIBUTES, which are left out
+ * whole where they cannot be read.
  * Source: https://opentelemetry.io/docs/specs/otel/resource/sdk/#specifying-resource-information-via-an-environment-variable
  */
-export function identityAttributes(environment: ReadonlyMap<string, string>): KeyValue[] {
-  const found = parseResourceAttributes(environment.get('OTEL_RESOURCE_ATTRIBUTES') ?? '');
+export function identityAttributes(
+  environment: ReadonlyMap<string, string>,
+  published: readonly KeyValue[] = [],
+): KeyValue[] {
+  const found = new Map<string, AnyValue>();
+  for (const [key, value] of parseResourceAttributes(environment.get('OTEL_RESOURCE_ATTRIBUTES') ?? '')) {
+    found.set(key, stringValue(value));
+  }
   const name = environment.get('OTEL_SERVICE_NAME') ?? '';
-  if (name !== '') found.set('service.name', name);
-  return [...found]
-    .filter(([key]) => !OWN.test(key))
-    .map(([key, value]) => ({ key, value: stringValue(value) }));
+  if (name !== '') found.set('service.name', stringValue(name));
+  for (const { key, value } of published) found.set(key, value);
+  return [...found].filter(([key]) => !OWN.test(key)).map(([key, value]) => ({ key, value }));
 }
 
 function parseResourceAttributes(text: string): Map<string, string> {

@@ -5,73 +5,11 @@ import { notices } from '../../component/notices.ts';
 import { FakeClock } from '../../internal/testing/fake-clock.ts';
 import { RecordingConsumer } from '../../internal/testing/recording-consumer.ts';
 import { never, testHost, testSettings, type TestSettings } from '../../internal/testing/settings.ts';
-import {
-  NativeError,
-  type ProfilerAddon,
-  type NativeProfiler,
-  type ProfilerOptions,
-} from '../../native/addon.ts';
+import { NativeError, type ProfilerAddon, type ProfilerOptions } from '../../native/addon.ts';
 import type { Check } from '../../native/doctor.ts';
-import { drawBlock } from '../../native/testing/block-writer.ts';
+import { FakeAddon } from '../../native/testing/fake-addon.ts';
 import { configSchema } from './config.ts';
 import { ProfilingReceiver } from './receiver.ts';
-
-/** An addon whose profiler gives one sample a collect; `refuse` are the modes that cannot start. */
-class FakeAddon implements ProfilerAddon {
-  readonly made: ProfilerOptions[] = [];
-  readonly switched: boolean[] = [];
-  readonly calls: string[] = [];
-  /** Build ids that the profiler has no debug files of, until it is asked. */
-  readonly bare: string[] = [];
-  readonly added: [buildId: string, path: string][] = [];
-  stopped = 0;
-  readonly Profiler: ProfilerAddon['Profiler'];
-
-  constructor(refuse: readonly string[] = []) {
-    const made = (options: ProfilerOptions): void => void this.made.push(options);
-    const stopped = (): void => void this.stopped++;
-    const called = (name: string): void => void this.calls.push(name);
-    const { bare, added } = this;
-    const switched = (on: boolean): void => void this.switched.push(on);
-    this.Profiler = class implements NativeProfiler {
-      #collected = 0;
-      readonly #mode: string;
-      constructor(options: ProfilerOptions) {
-        made(options);
-        this.#mode = options.mode;
-      }
-      start(): void {
-        if (refuse.includes(this.#mode))
-          throw Object.assign(new Error('operation not permitted'), { code: 'EPERM', syscall: 'bpf' });
-      }
-      async collect(): Promise<ArrayBuffer> {
-        called('collect');
-        this.#collected++;
-        return drawBlock([{ pid: 7, frames: [`f${this.#collected}`, 'main'], times: [1_500n] }]);
-      }
-      stats(): Record<string, number> {
-        return { samples: this.#collected, drop_ring_full: 3, unwind_error_memory_read: 2, table_bytes: 99 };
-      }
-      takeBareFiles(): string[] {
-        return bare.splice(0);
-      }
-      addDebugFile(buildId: string, path: string): void {
-        added.push([buildId, path]);
-      }
-      setSampling(on: boolean): void {
-        switched(on);
-      }
-      async stop(): Promise<void> {
-        called('stop');
-        stopped();
-      }
-    };
-  }
-
-  probe(): Record<string, unknown> {
-    return {};
-  }
-}
 
 interface Bench {
   readonly clock: FakeClock;
@@ -410,6 +348,62 @@ describe('the profiling receiver', () => {
     });
   });
 
+  it('thins the sampling until it costs what it may, and says so in profiles and metrics', async () => {
+    const addon = new FakeAddon();
+    const { clock, sink, settings, receiver } = bench(addon, {
+      limits: { cpu: 0.02, memory_mib: 44 },
+      reporter_interval: '1s',
+      reporter_jitter: 0,
+    });
+    addon.cpuNsPerReport = 100_000_000; // a tenth of a core
+    await receiver.start(testHost(), never());
+    await clock.advance(500);
+    for (let i = 0; i < 10; i++) await clock.advance(1000);
+    const fraction = addon.fractions.at(-1) ?? 1;
+    assert.ok(fraction > 0.1 && fraction < 0.2, addon.fractions.join());
+    const value = (name: string, labels = {}): number | undefined => settings.meter.value(name, labels);
+    assert.equal(value('receiver_profiling_sampling_fraction', { kind: 'on_cpu' }), fraction);
+    assert.ok((value('receiver_profiling_cpu_cores') ?? 1) <= 0.02);
+    assert.equal(value('receiver_profiling_cpu_limit_cores'), 0.02);
+    assert.equal(value('receiver_profiling_memory_limit_bytes'), 44 << 20);
+    const last = sink.batches.at(-1);
+    const [found] = [...(last?.profiles() ?? [])].flatMap(({ profile }) =>
+      [...profile.attributes].map((row) => last?.dictionary.attributeValue(row)),
+    );
+    assert.deepEqual(found, { kind: 'double', value: fraction });
+    const { maxTableBytes, maxLineBytes, maxSymbolBytes } = addon.made[0] ?? assert.fail();
+    assert.deepEqual([maxTableBytes, maxLineBytes, maxSymbolBytes], [16 << 20, 12 << 20, 16 << 20]);
+    await receiver.shutdown(never());
+  });
+
+  it('samples everything where no limit is set', async () => {
+    const addon = new FakeAddon();
+    addon.cpuNsPerReport = 1e9;
+    const { clock, settings, receiver } = bench(addon, { reporter_interval: '1s', reporter_jitter: 0 });
+    await receiver.start(testHost(), never());
+    await clock.advance(500);
+    await clock.advance(1000);
+    assert.deepEqual(addon.fractions, []);
+    assert.ok((settings.meter.value('receiver_profiling_cpu_cores', {}) ?? 0) > 0.9);
+    await receiver.shutdown(never());
+  });
+
+  it('keeps the frame types that are asked for, and takes no kernel stacks that nothing keeps', async () => {
+    const kept = async (frame_types: Record<string, unknown>): Promise<[string, boolean | undefined]> => {
+      const addon = new FakeAddon();
+      const { receiver } = bench(addon, { frame_types, process_context: false });
+      await receiver.start(testHost(), never());
+      await receiver.shutdown(never());
+      const [options] = addon.made;
+      assert.equal(options?.processContext, false);
+      return [(options?.frameKinds ?? 0).toString(2).padStart(9, '0'), options?.kernelStacks];
+    };
+    // From the right: none, native, kernel, go, cpython, v8js, jvm, abort-marker, unknown.
+    assert.deepEqual(await kept({}), ['111111111', true]);
+    assert.deepEqual(await kept({ include: ['native', 'cpython'] }), ['010010011', false]);
+    assert.deepEqual(await kept({ exclude: ['unknown'] }), ['011111111', true]);
+  });
+
   it('hands the selection of samples to the native profiler', async () => {
     const addon = new FakeAddon();
     const { receiver } = bench(addon, {
@@ -437,49 +431,4 @@ describe('the profiling receiver', () => {
     assert.deepEqual(options.probes, [{ kernel: false, atReturn: true, target: '/bin/app', symbol: 'f' }]);
     await receiver.shutdown(never());
   });
-});
-
-describe('the configuration of the profiling receiver', () => {
-  const defaults = configSchema.parse(null);
-
-  it('takes an empty section for all defaults', () => {
-    assert.equal(defaults.samples_per_second, 20);
-    assert.equal(defaults.reporter_interval, 5000);
-    assert.equal(defaults.error_mode, 'propagate');
-  });
-
-  const bad: readonly (readonly [string, unknown, RegExp])[] = [
-    ['samples_per_second', 0, /invalid sampling frequency/],
-    ['reporter_interval', '0s', /must be positive/],
-    ['reporter_interval', 5, /missing unit/],
-    ['reporter_jitter', 1.5, /<=1/],
-    ['monitor_interval', '-1s', /must not be negative/],
-    ['error_mode', 'panic', /propagate/],
-    ['bpf_verifier_log_level', 3, /<=2/],
-    ['pin_cpu_ids', '0-', /is no CPU or range/],
-    ['pin_cpu_ids', '4090-4095', /is online/],
-    ['frame_cache_size', 10, />=1024/],
-    ['demangle', 'all', /simplified/],
-    ['symbol_cache', { directory: 'relative' }, /must be an absolute path/],
-    ['symbol_cache', { max_size_mib: -1 }, />=0/],
-    ['symbol_cache', { max_memory_mib: 0 }, />=1/],
-    ['probabilistic_interval', '10s', /between 1m and 5m/],
-    ['probabilistic_threshold', 0, />=1/],
-    ['off_cpu_threshold', 2, /<=1/],
-    ['map_scale_factor', 9, /<=8/],
-    ['probes', [{ type: 'tracepoint', symbol: 'x' }], /kprobe/],
-    ['probes', [{ type: 'kprobe', mode: 'uprobe', symbol: 'malloc' }], /needs a target/],
-    ['samples_per_seconds', 97, /samples_per_seconds/],
-    ['filter', { include: [{}] }, /a rule needs one of/],
-    ['filter', { exclude: [{ name: 'x' }] }, /name/],
-    ['filter', { exclude: [{ comm: 'longer than a comm' }] }, /at most 15/],
-    ['filter', { exclude: Array.from({ length: 65 }, (_, i) => ({ pid: i + 1 })) }, /at most 64/],
-  ];
-  for (const [key, value, want] of bad) {
-    it(`refuses ${key}: ${JSON.stringify(value)}`, () => {
-      const result = configSchema.safeParse({ [key]: value });
-      assert.ok(!result.success);
-      assert.match(result.error.issues.map((i) => JSON.stringify(i)).join(), want);
-    });
-  }
 });

@@ -10,7 +10,8 @@ import type { ProfilesBatch, Scope } from '../../pdata/profiles-batch.ts';
 import { type Config, inactiveKeys, keysThatNeedEbpf, sampledFraction } from './config.ts';
 import { debugFileDownload } from './debug-files.ts';
 import { sampleByChance } from './probabilistic.ts';
-import { observeFractions, observeStats, type ProfilingTotals } from './stats.ts';
+import { memoryShares, nextFraction, ownCpuNs } from './limits.ts';
+import { observeFractions, observeLimits, observeStats, type ProfilingTotals } from './stats.ts';
 import { type DownloadDependencies, openSource, type OpenedSource, type ProfileSource } from './source.ts';
 
 /** The first report comes this soon after the start, however long the interval: people wait for it. */
@@ -22,6 +23,12 @@ export interface ProfilingDependencies {
   readonly limitations?: () => readonly Check[];
   /** A number in [0, 1). */
   readonly random?: () => number;
+}
+
+/** CPU time of the profiler's own work so far, and when. */
+interface OwnCost {
+  readonly atMs: number;
+  readonly cpuNs: number;
 }
 
 /** Samples the host and hands on one batch an interval; see README.md for how it degrades. */
@@ -39,6 +46,8 @@ export class ProfilingReceiver implements Receiver {
   #monitor: Timer | undefined;
   #windows: Timer | undefined;
   #isSampling = true;
+  #fraction = 1;
+  #cores = 0;
   #delivered = 0;
   #refused = 0;
   /** As of the last monitor interval, all figures at one moment, so that they add up. */
@@ -97,9 +106,16 @@ export class ProfilingReceiver implements Receiver {
       },
     });
     observeFractions(this.#settings.meter, {
-      onCpu: sampledFraction(this.#config),
-      offCpu: this.#config.off_cpu_threshold,
+      onCpu: () => sampledFraction(this.#config) * this.#fraction,
+      offCpu: () => this.#config.off_cpu_threshold * this.#fraction,
       isSampling: () => this.#isSampling,
+    });
+    const { cpu, memory_mib } = this.#config.limits;
+    const shares = memoryShares(memory_mib, this.#config.symbol_cache.max_memory_mib);
+    observeLimits(this.#settings.meter, {
+      cores: () => this.#cores,
+      limitCores: cpu,
+      limitBytes: shares.tableBytes + shares.lineBytes + shares.symbolBytes,
     });
   }
 
@@ -139,6 +155,7 @@ export class ProfilingReceiver implements Receiver {
   async #report(source: ProfileSource): Promise<void> {
     const { signal } = this.#stopping;
     let delayMs = Math.min(FIRST_REPORT_MS, this.#config.reporter_interval);
+    let measured = { atMs: this.#clock.now(), cpuNs: ownCpuNs(source.stats()) };
     for (;;) {
       try {
         await sleep(this.#clock, delayMs, signal);
@@ -147,9 +164,25 @@ export class ProfilingReceiver implements Receiver {
         return;
       }
       await this.#deliver(() => source.collect(), signal);
+      measured = this.#keepLimit(source, measured);
       const jitter = 1 + this.#config.reporter_jitter * (2 * Math.random() - 1);
       delayMs = Math.max(1, this.#config.reporter_interval * jitter);
     }
+  }
+
+  /** Measures what the profiler cost since the last report, and thins the sampling where that is too much. */
+  #keepLimit(source: ProfileSource, since: OwnCost): OwnCost {
+    const now = { atMs: this.#clock.now(), cpuNs: ownCpuNs(source.stats()) };
+    if (now.atMs <= since.atMs) return since;
+    this.#cores = (now.cpuNs - since.cpuNs) / ((now.atMs - since.atMs) * 1e6);
+    const limit = this.#config.limits.cpu;
+    if (limit === undefined) return now;
+    const next = nextFraction(this.#fraction, this.#cores, limit);
+    if (next === this.#fraction) return now;
+    this.#settings.logger.debug('sampling is thinned', { fraction: next, cores: this.#cores, limit });
+    this.#fraction = next;
+    source.setFraction(next);
+    return now;
   }
 
   async #deliver(collect: () => Promise<ProfilesBatch | undefined>, signal: AbortSignal): Promise<void> {

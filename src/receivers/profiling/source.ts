@@ -10,11 +10,19 @@ import {
   type NativeProfiler,
   type ProfilerOptions,
 } from '../../native/addon.ts';
-import { readProfileBlock } from '../../native/profile-block.ts';
+import { FRAME_TYPES, readProfileBlock } from '../../native/profile-block.ts';
 import type { ProfilesBatch, Scope } from '../../pdata/profiles-batch.ts';
 import { assembleBatch, type AssemblerOptions } from './assembler.ts';
 import { IDENTITY_VARIABLES } from './process-identity.ts';
-import { type Config, disabledRuntimes, envVarNames, probeName, sampledFraction } from './config.ts';
+import {
+  type Config,
+  disabledRuntimes,
+  envVarNames,
+  frameKinds,
+  probeName,
+  sampledFraction,
+} from './config.ts';
+import { memoryShares } from './limits.ts';
 import { parseCpuList } from './cpu-list.ts';
 import { DebugFiles, type Download } from './debug-files.ts';
 import { SelfProfiler } from './self-profile.ts';
@@ -29,6 +37,8 @@ export interface ProfileSource {
   collect(): Promise<ProfilesBatch | undefined>;
   /** Stops or goes on with sampling on the CPU; does nothing outside of mode `ebpf`. */
   setSampling(on: boolean): void;
+  /** The share of events, 0 to 1, that is sampled from now on, and said so; does nothing outside of mode `ebpf`. */
+  setFraction(fraction: number): void;
   /** Running totals by name. */
   stats(): Record<string, number>;
   /** Ends the sampling and hands over what `collect` would have; `stats` then are final. Once. */
@@ -55,9 +65,6 @@ export interface DownloadDependencies {
   readonly download: Download;
   readonly clock: Clock;
 }
-
-/** Unwind tables in the kernel, all files together. */
-const MAX_TABLE_BYTES = 64 * MIB;
 
 /**
  * Starts profiling the best way this host allows: eBPF for the whole host; with `fallBack`, where that
@@ -111,6 +118,7 @@ function openNative(
   { cache, downloads }: { cache: SymbolCachePlace; downloads: DownloadDependencies | undefined },
 ): ProfileSource {
   const shown = envVarNames(config.include_env_vars);
+  const memory = memoryShares(config.limits.memory_mib, config.symbol_cache.max_memory_mib);
   const options: ProfilerOptions = {
     mode,
     samplesPerSecond: config.samples_per_second,
@@ -124,9 +132,12 @@ function openNative(
     demangle: config.demangle,
     groupUnnamedFunctions: config.group_unnamed_functions,
     bpfObjectDir: bpfObjectDir(),
-    maxTableBytes: MAX_TABLE_BYTES,
-    maxSymbolBytes: config.symbol_cache.max_memory_mib * MIB,
+    maxTableBytes: memory.tableBytes,
+    maxLineBytes: memory.lineBytes,
+    maxSymbolBytes: memory.symbolBytes,
     nameCacheSize: config.frame_cache_size,
+    frameKinds: frameKinds(config),
+    processContext: config.process_context,
     symbolCacheDirectory: cache.directory,
     symbolCacheBytes: config.symbol_cache.max_size_mib * MIB,
     reportBareFiles: downloads !== undefined,
@@ -143,11 +154,21 @@ function openNative(
     onCpuFraction: isEbpf ? sampledFraction(config) : 1,
     offCpuFraction: config.off_cpu_threshold,
     probes: config.probes.map(probeName),
+    mergeProcesses: config.merge_processes,
   };
+  let fraction = 1;
+  let assemblyNs = 0;
   const collect = async (): Promise<ProfilesBatch | undefined> => {
-    const block = readProfileBlock(await profiler.collect());
+    const block = await profiler.collect();
     debugFiles?.request();
-    return assembleBatch(block, assembly);
+    const start = performance.now();
+    const batch = assembleBatch(readProfileBlock(block), {
+      ...assembly,
+      onCpuFraction: assembly.onCpuFraction * fraction,
+      offCpuFraction: assembly.offCpuFraction * fraction,
+    });
+    assemblyNs += (performance.now() - start) * 1e6;
+    return batch;
   };
   return {
     mode,
@@ -155,7 +176,12 @@ function openNative(
     setSampling: (on) => {
       if (isEbpf) profiler.setSampling(on);
     },
-    stats: () => profiler.stats(),
+    setFraction: (next) => {
+      if (!isEbpf) return;
+      fraction = next;
+      profiler.setFraction(next);
+    },
+    stats: () => ({ ...profiler.stats(), cpu_ns_assembly: Math.round(assemblyNs) }),
     async stop() {
       await profiler.stop();
       return collect();
@@ -189,7 +215,8 @@ function selection(
   return {
     minProcessAgeNs: config.filter_min_process_age * 1e6,
     mapScaleFactor: config.map_scale_factor,
-    kernelStacks: config.kernel_stacks,
+    // What no stack keeps need not be taken.
+    kernelStacks: config.kernel_stacks && (frameKinds(config) & (1 << FRAME_TYPES.indexOf('kernel'))) !== 0,
     userStacks: config.user_stacks,
     pidNamespaceTranslation: config.pid_namespace_translation,
     offCpuProbability: config.off_cpu_threshold,
@@ -210,6 +237,7 @@ async function openSelf(config: Config, scope: Scope): Promise<ProfileSource> {
     mode: 'self',
     collect: () => self.collect(),
     setSampling: () => undefined,
+    setFraction: () => undefined,
     stats: () => ({}),
     async stop() {
       const batch = await self.collect();

@@ -53,10 +53,41 @@ export function observeStats(meter: Meter, mode: SourceMode, read: () => Profili
   }
 }
 
+/** Registers what the profiler costs, and what it may cost. */
+export function observeLimits(
+  meter: Meter,
+  limits: {
+    readonly cores: () => number;
+    readonly limitCores: number | undefined;
+    readonly limitBytes: number;
+  },
+): void {
+  const gauge = (name: string, help: string, read: () => number | undefined): void =>
+    meter.observe('gauge', name, help, [], () => {
+      const value = read();
+      return value === undefined ? [] : [{ value, labels: {} }];
+    });
+  gauge(
+    'receiver_profiling_cpu_cores',
+    "The profiler's own CPU since the last report, in cores",
+    limits.cores,
+  );
+  gauge('receiver_profiling_cpu_limit_cores', 'limits.cpu', () => limits.limitCores);
+  gauge(
+    'receiver_profiling_memory_limit_bytes',
+    'What unwind tables, lines and symbol tables may hold together',
+    () => limits.limitBytes,
+  );
+}
+
 /** Registers how much of what happens is sampled, so that totals can be scaled. */
 export function observeFractions(
   meter: Meter,
-  fractions: { readonly onCpu: number; readonly offCpu: number; readonly isSampling: () => boolean },
+  fractions: {
+    readonly onCpu: () => number;
+    readonly offCpu: () => number;
+    readonly isSampling: () => boolean;
+  },
 ): void {
   meter.observe(
     'gauge',
@@ -64,8 +95,8 @@ export function observeFractions(
     'Probability with which an event of this kind is sampled; events ÷ fraction estimates the total',
     ['kind'],
     () => [
-      { value: fractions.onCpu, labels: { kind: 'on_cpu' } },
-      { value: fractions.offCpu, labels: { kind: 'off_cpu' } },
+      { value: fractions.onCpu(), labels: { kind: 'on_cpu' } },
+      { value: fractions.offCpu(), labels: { kind: 'off_cpu' } },
     ],
   );
   meter.observe(
