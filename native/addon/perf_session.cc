@@ -110,7 +110,10 @@ bool PerfSession::OpenThread(int tid) {
   std::vector<UniqueFd> events;
   for (size_t i = 0; i < cpus_.size(); i++) {
     UniqueFd event = OpenEvent(tid, cpus_[i]);
-    if (!event || ioctl(event.get(), PERF_EVENT_IOC_SET_OUTPUT, rings_[i]->fd()) < 0) return false;
+    if (!event || ioctl(event.get(), PERF_EVENT_IOC_SET_OUTPUT, rings_[i]->fd()) < 0) {
+      if (errno != ESRCH) stats_.threadsRefused++;  // else it has ended
+      return false;
+    }
     events.push_back(std::move(event));
   }
   threads_[tid] = std::move(events);
@@ -121,16 +124,21 @@ void PerfSession::Rescan() {
   if (systemWide_) return;
   const int own = static_cast<int>(getpid());
   std::unordered_set<int> waiting;
+  uint64_t overLimit = 0;
   for (const int tid : OwnThreads()) {
     // Our own main thread has the events that hold the rings.
     if (tid == own || threads_.contains(tid) || inherited_.contains(tid)) continue;
-    if ((threads_.size() + 1) * cpus_.size() > kMaxEvents) break;
+    if ((threads_.size() + 1) * cpus_.size() > kMaxEvents) {
+      overLimit++;
+      continue;
+    }
     // A thread that has just started may have inherited events, its FORK record being still on the way.
     if (scanned_ && !candidates_.contains(tid))
       waiting.insert(tid);
     else
       OpenThread(tid);
   }
+  stats_.threadsOverLimit = overLimit;
   candidates_ = std::move(waiting);
   scanned_ = true;
 }
@@ -181,6 +189,9 @@ bool PerfSession::Drain(std::vector<SidebandEvent>* events) {
     inherited_.erase(event.tid);
     threads_.erase(event.tid);
   }
+  // The kernel does not say what kind the records were; those of samples are a hundred times as large as others.
+  Count(OP_COUNT_SAMPLES, lost_ - lostBefore);
+  Count(OP_COUNT_RING_FULL, lost_ - lostBefore);
   return lost_ != lostBefore;
 }
 
@@ -221,7 +232,7 @@ void PerfSession::UnwindOne(std::span<const uint8_t> bytes, const ProcessTable& 
     const uint64_t size = in.Read<uint64_t>();
     const auto stack = in.Take(size);
     const uint64_t filled = size ? in.Read<uint64_t>() : 0;
-    if (!in.ok()) return;
+    if (!in.ok()) return sink({});  // counted there as malformed
     std::shared_ptr<const UnwindTable> held;
     const auto lookup = [&](uint64_t pc, UnwindMapping* out) {
       const auto* mapping = processes.MappingAt(static_cast<int>(head.tgid), pc);
@@ -236,6 +247,10 @@ void PerfSession::UnwindOne(std::span<const uint8_t> bytes, const ProcessTable& 
     if (result.error) Count(result.error);
     if (result.flags & OP_SAMPLE_TRUNCATED) Count(OP_COUNT_ERR_DEPTH);
     if (result.flags & OP_SAMPLE_COMPLETE && !result.error) Count(OP_COUNT_USER_COMPLETE);
+    if (result.error == OP_COUNT_ERR_READ && filled == kStackBytes) {
+      stats_.stacksCut++;
+      result.flags |= OP_SAMPLE_TRUNCATED;
+    }
   } else if (abi == PERF_SAMPLE_REGS_ABI_32) {
     result.error = OP_COUNT_ERR_COMPAT;
     result.flags = OP_SAMPLE_ERROR;

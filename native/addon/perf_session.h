@@ -36,7 +36,15 @@ class PerfSession {
   void Rescan();
   void Close();
 
+  /// Losses that the counters of the kernel program have no row for.
+  struct Stats {
+    std::atomic<uint64_t> stacksCut{0};        // deeper than what is copied of them
+    std::atomic<uint64_t> threadsOverLimit{0};  // not sampled as of the last scan
+    std::atomic<uint64_t> threadsRefused{0};    // events of a thread could not be opened
+  };
+
   Counters ReadCounters() const;
+  const Stats& stats() const { return stats_; }
   uint64_t lost() const { return lost_; }
   bool systemWide() const { return systemWide_; }
 
@@ -61,6 +69,7 @@ class PerfSession {
   std::vector<op_frame> frames_;
   std::vector<uint8_t> record_;
   std::array<std::atomic<uint64_t>, OP_COUNT_MAX> counters_{};
+  Stats stats_;
   uint64_t lost_ = 0;
 };
 

@@ -23,7 +23,6 @@ namespace {
 
 constexpr size_t kMaxMapsBytes = 16u << 20;
 constexpr size_t kMaxEnvironBytes = 1u << 20;
-constexpr size_t kMaxCgroupBytes = 64u << 10;
 
 std::string ProcPath(int pid, const char* name) { return "/proc/" + std::to_string(pid) + "/" + name; }
 

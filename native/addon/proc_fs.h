@@ -34,6 +34,8 @@ struct ProcMapsLine {
 /// False if the file cannot be read (another process's privileges, or it ended).
 bool ReadExecutableMappings(int pid, std::vector<ProcMapsLine>* out);
 
+constexpr size_t kMaxCgroupBytes = 64u << 10;
+
 struct ProcStat {
   char state = 0;  // 0: not readable
   int threads = 0;

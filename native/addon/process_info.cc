@@ -34,11 +34,14 @@ std::shared_ptr<ProcessInfo> ReadProcessInfo(int pid, const std::vector<std::str
     info->name = ReadSmallFile(proc + "/comm", 64);
     if (info->name.ends_with('\n')) info->name.pop_back();
   }
-  const std::string cgroup = ReadSmallFile(proc + "/cgroup", 64u << 10);
-  info->containerId = ContainerIdFromCgroup(cgroup);
-  info->cgroup = PathOfCgroup(cgroup);
+  SetCgroup(info.get(), ReadSmallFile(proc + "/cgroup", kMaxCgroupBytes));
   info->environment = ReadEnvironment(pid, environmentNames);
   return info;
+}
+
+void SetCgroup(ProcessInfo* info, const std::string& text) {
+  info->containerId = ContainerIdFromCgroup(text);
+  info->cgroup = PathOfCgroup(text);
 }
 
 std::shared_ptr<ProcessInfo> ForkedProcessInfo(const ProcessInfo& parent, int pid, uint64_t startNs) {

@@ -47,6 +47,9 @@ struct ProcessInfo {
 std::shared_ptr<ProcessInfo> ReadProcessInfo(int pid, const std::vector<std::string>& environmentNames,
                                              const std::string& fallbackName);
 
+/// Takes over what the text of /proc/PID/cgroup says.
+void SetCgroup(ProcessInfo* info, const std::string& text);
+
 /// A child right after fork: all of the parent's but pid and start.
 std::shared_ptr<ProcessInfo> ForkedProcessInfo(const ProcessInfo& parent, int pid, uint64_t startNs);
 

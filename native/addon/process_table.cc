@@ -12,6 +12,8 @@ constexpr uint64_t kReapAfterNs = 1'000'000'000;
 constexpr uint64_t kFirstSyncGapNs = 20'000'000;
 constexpr uint64_t kMaxSyncGapNs = 10'000'000'000;
 constexpr size_t kMaxProgramsKept = 4;
+constexpr uint64_t kCgroupPassNs = 1'000'000'000;
+constexpr uint64_t kMaxCgroupGapNs = 32'000'000'000;
 // /proc tells starts in ticks of 10 ms, a fork's record to the nanosecond.
 constexpr uint64_t kStartTolerance = 50'000'000;
 
@@ -47,8 +49,7 @@ void ProcessTable::Recheck(int pid, Process& process, uint64_t nowNs) {
     if (apart >= kStartTolerance) process = {};
   }
   // When it began is not known: samples of before the loss are the old program's, if it was the same process.
-  process.programs.push_back({process.programs.empty() ? 0 : nowNs, std::move(info)});
-  if (process.programs.size() > kMaxProgramsKept) process.programs.erase(process.programs.begin());
+  AddProgram(&process, process.programs.empty() ? 0 : nowNs, std::move(info));
   process.mappings.clear();
 }
 
@@ -175,8 +176,8 @@ void ProcessTable::ApplyExec(const SidebandEvent& event) {
   stats_.execs++;
   if (!store_) comms_[event.tid] = event.text;
   Process& process = processes_[event.pid];
-  if (process.programs.size() >= kMaxProgramsKept) process.programs.erase(process.programs.begin());
-  process.programs.push_back({event.timeNs, ReadInfo(event.pid, event.text)});
+  AddProgram(&process, event.timeNs, ReadInfo(event.pid, event.text));
+  process.nextCgroupNs = process.cgroupGapNs = 0;
   process.mappings.clear();
   process.snapshot.reset();
   process.exitedNs = 0;
@@ -278,6 +279,37 @@ void ProcessTable::Reap(uint64_t nowNs) {
     return true;
   });
   RetryWaiting();
+  RefreshCgroups(nowNs);
+}
+
+/// Nothing tells that a process was moved, and one that a filter leaves out has no samples that could: each is
+/// looked at now and then, young ones more often, for they are moved by who starts them.
+void ProcessTable::RefreshCgroups(uint64_t nowNs) {
+  if (nowNs < nextCgroupsNs_) return;
+  nextCgroupsNs_ = nowNs + kCgroupPassNs;
+  for (auto& [pid, process] : processes_) {
+    if (process.exitedNs || process.programs.empty() || nowNs < process.nextCgroupNs) continue;
+    const bool isFirst = process.cgroupGapNs == 0;
+    process.cgroupGapNs = std::clamp(process.cgroupGapNs * 2, kCgroupPassNs, kMaxCgroupGapNs);
+    process.nextCgroupNs = nowNs + process.cgroupGapNs;
+    const auto& known = process.programs.back().info;
+    if (isFirst || known->path.empty()) continue;  // just read, or a kernel thread
+    const std::string text = ReadSmallFile("/proc/" + std::to_string(pid) + "/cgroup", kMaxCgroupBytes);
+    if (text.empty()) continue;
+    auto moved = ForkedProcessInfo(*known, pid, known->startNs);
+    SetCgroup(moved.get(), text);
+    if (moved->cgroup == known->cgroup && moved->containerId == known->containerId) continue;
+    stats_.cgroupChanges++;
+    moved->filterRules = filter_->RulesOf(*moved);
+    AddProgram(&process, nowNs, std::move(moved));
+    dirty_.insert(pid);
+  }
+}
+
+void ProcessTable::AddProgram(Process* process, uint64_t sinceNs, std::shared_ptr<const ProcessInfo> info) {
+  auto& programs = process->programs;
+  if (programs.size() >= kMaxProgramsKept) programs.erase(programs.begin());
+  programs.push_back({sinceNs, std::move(info)});
 }
 
 std::shared_ptr<const ProcessInfo> ProcessTable::InfoAt(int pid, uint64_t timeNs, const std::string& comm) {

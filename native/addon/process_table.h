@@ -36,6 +36,7 @@ class ProcessTable {
     uint64_t syncs = 0;
     uint64_t syncFailures = 0;
     uint64_t mappingsOverLimit = 0;
+    uint64_t cgroupChanges = 0;
   };
 
   /// `store` may be nullptr (no kernel program).
@@ -78,10 +79,13 @@ class ProcessTable {
     uint64_t exitedNs = 0;
     uint64_t nextSyncNs = 0;
     uint64_t syncGapNs = 0;
+    uint64_t nextCgroupNs = 0;
+    uint64_t cgroupGapNs = 0;
   };
 
   std::shared_ptr<const ProcessInfo> ReadInfo(int pid, const std::string& fallbackName) const;
   static uint64_t RulesOf(const Process& process);
+  static void AddProgram(Process* process, uint64_t sinceNs, std::shared_ptr<const ProcessInfo> info);
   void Recheck(int pid, Process& process, uint64_t nowNs);
   Process& Obtain(int pid, uint64_t timeNs, const std::string& comm);
   void Sync(int pid, Process& process);
@@ -93,6 +97,7 @@ class ProcessTable {
   void Insert(Process& process, ProcessMapping mapping);
   void Publish(int pid, Process& process);
   void RetryWaiting();
+  void RefreshCgroups(uint64_t nowNs);
 
   FileTable* files_;
   MappingStore* store_;
@@ -102,6 +107,7 @@ class ProcessTable {
   std::unordered_set<int> dirty_;
   std::unordered_set<int> waiting_;  // did not fit into the store
   uint64_t returnsSeen_ = 0;         // of the store, when they were tried last
+  uint64_t nextCgroupsNs_ = 0;
   std::vector<int> exited_;
   mutable std::unordered_map<int, std::string> comms_;  // by thread id
   std::vector<int> ended_;  // threads to drop from comms_

@@ -28,6 +28,11 @@ Profiler::NamedCounters Profiler::CountAll() const {
     add("off_cpu_bpf_run_time_ns", ns);
     add("off_cpu_bpf_runs", runs);
   }
+  if (perf_) {
+    add("perf_stacks_cut_at_copy", perf_->stats().stacksCut);
+    add("perf_threads_over_limit", perf_->stats().threadsOverLimit);
+    add("perf_threads_refused", perf_->stats().threadsRefused);
+  }
   const auto& tables = worker_->stats();
   add("tables_loaded", tables.tablesLoaded);
   add("tables_evicted", tables.tablesEvicted);
@@ -96,6 +101,7 @@ Profiler::NamedCounters Profiler::CountAll() const {
   add("forks", snapshot_.tracking.forks);
   add("exits", snapshot_.tracking.exits);
   add("mmaps", snapshot_.tracking.mmaps);
+  add("cgroup_changes", snapshot_.tracking.cgroupChanges);
   add("process_syncs", snapshot_.tracking.syncs);
   add("process_sync_failures", snapshot_.tracking.syncFailures);
   add("mappings_used", snapshot_.mappingsUsed);

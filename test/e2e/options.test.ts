@@ -175,6 +175,37 @@ describe('the options of the profiler, on this host', { timeout: 120_000, skip: 
     }
   });
 
+  it('samples a process that a filter leaves out once it is moved into the container that it names', async () => {
+    const id = 'beef00'.repeat(11).slice(0, 64);
+    const group = join(cgroupRoot(), `otelcol-profiles-${id}`);
+    mkdirSync(group);
+    const child = start(burn);
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    const { source } = await openSource(
+      configSchema.parse({ samples_per_second: 199, filter: { include: [{ container_id: 'beef00*' }] } }),
+      scope,
+      false,
+    );
+    try {
+      await delay(500);
+      assert.equal((await source.collect())?.resources.length ?? 0, 0);
+      writeFileSync(join(group, 'cgroup.procs'), String(child.pid));
+      let found: ResourceProfiles | undefined;
+      for (let i = 0; i < 60 && found === undefined; i++) {
+        await delay(500);
+        const batch = await source.collect();
+        found = batch === undefined ? undefined : ofPid(batch, child.pid);
+      }
+      assert.equal(getText(found?.resource.attributes ?? [], 'container.id'), id);
+      assert.ok((source.stats()['cgroup_changes'] ?? 0) > 0);
+    } finally {
+      await source.stop();
+      stop(child);
+      await ended;
+      rmdirSync(group);
+    }
+  });
+
   it('names the functions of a program whose file is gone', async () => {
     const copy = join(dir, 'gone');
     copyFileSync(burn, copy);

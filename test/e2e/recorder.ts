@@ -3,9 +3,10 @@
 // Prints a line when it runs, profiles until its standard input ends, and prints what it saw.
 import { text } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
+import { loadAddon } from '../../src/native/addon.ts';
 import { record, seenProcesses, tablesLoaded } from './recording.ts';
 
-const [options = '{}'] = process.argv.slice(2);
+const [options = '{}', fallBack] = process.argv.slice(2);
 const parsed: unknown = JSON.parse(options);
 const recorded = await record(
   typeof parsed === 'object' && parsed !== null ? { ...parsed } : {},
@@ -18,6 +19,8 @@ const recorded = await record(
     await source.collect();
     await delay(700);
   },
+  loadAddon,
+  fallBack !== undefined,
 );
 console.log(
   JSON.stringify({

@@ -24,22 +24,24 @@ export interface Recorded extends Account {
   readonly batch: ProfilesBatch | undefined;
 }
 
-/** Starts the profiler with keys of the receiver's configuration; not falling back to anything lesser. */
+/** Starts the profiler with keys of the receiver's configuration; with `fallBack` in whatever way is allowed. */
 export async function startProfiler(
   options: Record<string, unknown>,
   addon: () => ProfilerAddon = loadAddon,
+  fallBack = false,
 ): Promise<ProfileSource> {
   const config = configSchema.parse({ samples_per_second: 199, ...options });
-  return (await openSource(config, SCOPE, false, addon)).source;
+  return (await openSource(config, SCOPE, fallBack, addon)).source;
 }
 
-/** Profiles this host until `during` settles. */
+/** Profiles this host until `during` settles; `addon` and `fallBack` as for startProfiler. */
 export async function record(
   options: Record<string, unknown>,
   during: (source: ProfileSource) => Promise<unknown>,
   addon: () => ProfilerAddon = loadAddon,
+  fallBack = false,
 ): Promise<Recorded> {
-  const source = await startProfiler(options, addon);
+  const source = await startProfiler(options, addon, fallBack);
   let delivered = 0;
   const counted = (batch: ProfilesBatch | undefined): ProfilesBatch | undefined => {
     delivered += batch?.eventCount ?? 0;

@@ -49,12 +49,13 @@ export async function recordApart(
   prefix: readonly string[],
   options: Record<string, unknown>,
   during: (recorder: ChildProcess) => Promise<unknown>,
+  fallBack = false,
 ): Promise<Report> {
   const script = join(packageRoot(), 'test', 'e2e', 'recorder.ts');
   const [command = '', ...args] = [
     ...prefix,
     process.execPath,
-    ...['--import', 'tsx', script, JSON.stringify(options)],
+    ...['--import', 'tsx', script, JSON.stringify(options), ...(fallBack ? ['fall-back'] : [])],
   ];
   const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'], cwd: packageRoot() });
   let errors = '';

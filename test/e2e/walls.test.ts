@@ -97,6 +97,30 @@ describe('what is kept from the profiler', { timeout: 180_000, skip: WITHOUT_ROO
     });
   }
 
+  it('accounts for what it takes without eBPF: cut stacks, threads over its limit', async () => {
+    const nobody = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'];
+    const run = (command: string, ...args: string[]): ChildProcess => {
+      const [program = '', ...rest] = [...nobody, command, ...args];
+      const child = spawn(program, rest, { stdio: ['pipe', 'pipe', 'ignore'] });
+      children.push(child);
+      return child;
+    };
+    const burning = run(trouble.burn);
+    const deep = run(trouble.program, 'deep', '900');
+    const many = run(trouble.program, 'threads', '4200');
+    assert.ok(many.stdout !== null);
+    await once(many.stdout, 'data');
+    const report = await recordApart(nobody, { samples_per_second: 199 }, () => delay(500), true);
+    assertAddsUp(report);
+    const { stats } = report;
+    leastComplete(of(report, String(burning.pid)), BURN, 0.9);
+    assert.ok(eventsOf(of(report, String(deep.pid))) > 0);
+    assert.ok((stats['perf_stacks_cut_at_copy'] ?? 0) > 0, JSON.stringify(stats));
+    assert.ok((stats['perf_threads_over_limit'] ?? 0) > 0, JSON.stringify(stats));
+    assert.ok((stats['samples'] ?? 0) > 0);
+    for (const child of [burning, deep, many]) child.kill('SIGKILL');
+  });
+
   it('says what to do where the addon is missing, and shows the collector alone where it may', async () => {
     const app = join(dir, 'app');
     for (const part of ['package.json', 'bin', 'proto', 'build/bpf', 'build/web', 'build/chunks']) {

@@ -13,7 +13,7 @@ export interface ProfilingTotals {
 
 /** Native figures that go up and down; every other one is a running total. */
 const GAUGES =
-  /^(processes|files|mappings_used|worker_queue|dwarf_queue|symbol_files|names_kept|off_cpu_away|.*_bytes)$/;
+  /^(processes|files|mappings_used|worker_queue|dwarf_queue|symbol_files|names_kept|off_cpu_away|perf_threads_over_limit|.*_bytes)$/;
 
 /**
  * Registers the receiver's metrics. Samples by what became of them; drops and unwinding failures by
