@@ -51,10 +51,12 @@ function targetNames() {
 async function buildTargets(names) {
   const clang = firstCommand('clang++', 'clang++-19', 'clang++-16', 'clang++-14');
   const addon = join(native, 'addon');
-  const parts = ['dwarf', 'elf', 'symbols', 'unwind', 'runtimes', 'runtimes/python'];
+  const parts = ['dwarf', 'elf', 'symbols', 'unwind', 'runtimes', 'runtimes/python', 'runtimes/go'];
   const tested = [
     ...sourcesIn(...parts.map((part) => join(addon, part))),
-    ...['failure', 'perf_ring', 'sample_record', 'sideband'].map((name) => join(addon, `${name}.cc`)),
+    ...['failure', 'perf_ring', 'proc_fs', 'sample_record', 'sideband', 'user_frames'].map((name) =>
+      join(addon, `${name}.cc`),
+    ),
     join(sources, 'fuzz.cc'),
   ].filter((file) => !['namer.cc', 'names.cc'].includes(basename(file)));
   const flags = [

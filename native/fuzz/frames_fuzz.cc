@@ -46,7 +46,7 @@ void Walk(const UnwindTable& table, std::span<const uint8_t> stack, uint64_t pc)
   };
   std::vector<op_frame> frames;
   UnwindStack({pc, kStack, kStack + 64}, stack, lookup, &frames);
-  FUZZ_CHECK(frames.size() <= OP_MAX_USER_FRAMES);
+  FUZZ_CHECK(frames.size() <= OP_LEAF_SLOTS);
 }
 
 }  // namespace

@@ -5,7 +5,6 @@
 #include <map>
 #include <random>
 
-#include "name_cache.h"
 #include "test_macros.h"
 
 using namespace otelprof;
@@ -159,19 +158,6 @@ void LivesThroughAnyPayload() {
   }
 }
 
-void KeepsTheNamesUsedLast() {
-  NameCache cache(100);
-  for (uint64_t va = 0; va < 1000; va++) {
-    cache.Obtain({1, va}).final = true;
-    cache.Obtain({1, 7});
-    CHECK(cache.size() <= 100);
-  }
-  CHECK(cache.IsFinal({1, 7}));
-  CHECK(cache.IsFinal({1, 999}));
-  CHECK(!cache.IsFinal({1, 100}));
-  CHECK(!cache.IsFinal({2, 999}));
-}
-
 }  // namespace
 
 int main() {
@@ -182,6 +168,5 @@ int main() {
   DoesNotTakeWhatChangesWhileItIsRead();
   RefusesWhatIsNoContext();
   LivesThroughAnyPayload();
-  KeepsTheNamesUsedLast();
   return testResult("process_context");
 }
