@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -13,6 +13,10 @@ import { buildTrouble, leastComplete, recordApart, type Trouble } from './troubl
 
 const BURN = /^_start;.*;main;outer_work/;
 const SHORT = /^_start;.*;main;short_work/;
+
+/** CPU time in user mode of a process, in ticks of 10 ms. */
+const cpuTicks = (pid: number | undefined): number =>
+  Number(readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ')[11]);
 
 describe('what goes wrong on a host', { timeout: 300_000, skip: WITHOUT_ROOT }, () => {
   const dir = mkdtempSync(join(tmpdir(), 'otelcol-profiles-faults-'));
@@ -53,7 +57,10 @@ describe('what goes wrong on a host', { timeout: 300_000, skip: WITHOUT_ROOT }, 
     const report = await recordApart([], { samples_per_second: 499 }, async (recorder) => {
       recorder.kill('SIGSTOP');
       // Fills the ring of samples by 15 kB a sample, that of events by a thousand programs.
+      const ranBefore = cpuTicks(deep.pid);
       await once(start(trouble.small, 'storm', '1200', '3000', trouble.small, 'blink'), 'close');
+      // Half a second on a CPU is 250 samples, 4 MB; how long that takes is up to what else runs here.
+      while (cpuTicks(deep.pid) < ranBefore + 50) await delay(20);
       kept = start(trouble.burn);
       await end(deep);
       recorder.kill('SIGCONT');

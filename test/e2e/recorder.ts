@@ -4,13 +4,17 @@
 import { text } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
 import { loadAddon } from '../../src/native/addon.ts';
-import { record, seenProcesses, tablesLoaded } from './recording.ts';
+import { record, seenProcesses, tablesLoaded, untilStats } from './recording.ts';
 
 const [options = '{}', fallBack] = process.argv.slice(2);
 const parsed: unknown = JSON.parse(options);
 const recorded = await record(
   typeof parsed === 'object' && parsed !== null ? { ...parsed } : {},
   async (source) => {
+    // Before the programs that run are known there are no tables to wait for.
+    if (source.mode === 'ebpf') {
+      await untilStats(source, ({ processes = 0, tables_loaded = 0 }) => processes > 0 && tables_loaded > 0);
+    }
     await tablesLoaded(source);
     console.log('ready');
     await text(process.stdin);
