@@ -48,16 +48,22 @@ static __always_inline void came_back(struct task_struct *task, const struct off
     count_up(OP_COUNT_OFF_CPU_END_LOST, 1);
     return;
   }
-  struct op_sample end = {
-      .version = OP_SAMPLE_VERSION,
-      .kind = OP_SAMPLE_OFF_CPU_END,
-      .tid = thread->tid,
-      .cpu = bpf_get_smp_processor_id(),
-      .time_ns = bpf_ktime_get_boot_ns(),
-      .value = key->start_ns,
-  };
+  /* Not on the stack: with it, that of all calls below would be more than 512 bytes, the limit. */
+  struct op_scratch *s = scratch_of(bpf_get_smp_processor_id());
+  if (!s) return;
+  struct op_sample *end = &s->sample;
+  end->version = OP_SAMPLE_VERSION;
+  end->kind = OP_SAMPLE_OFF_CPU_END;
+  end->flags = 0;
+  end->tid = thread->tid;
+  end->cpu = bpf_get_smp_processor_id();
+  end->time_ns = bpf_ktime_get_boot_ns();
+  end->value = key->start_ns;
+  end->user_count = 0;
+  end->kernel_count = 0;
+  end->label_count = 0;
   bpf_map_delete_elem(&off_cpu_threads, key);
-  if (bpf_ringbuf_output(&samples, &end, sizeof(end), BPF_RB_NO_WAKEUP)) count_up(OP_COUNT_OFF_CPU_END_LOST, 1);
+  if (bpf_ringbuf_output(&samples, end, sizeof(*end), BPF_RB_NO_WAKEUP)) count_up(OP_COUNT_OFF_CPU_END_LOST, 1);
 }
 
 static __always_inline void follow(void *ctx, struct task_struct *task, const struct off_cpu_key *key) {

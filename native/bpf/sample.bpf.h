@@ -139,8 +139,10 @@ __weak __attribute__((noinline)) int hand_over_part(__u32 cpu) {
   __u64 first = s->sp + s->copied;
   for (__u32 i = 0; i <= OP_RESUME_BYTES / OP_STACK_PAGE; i++) {
     __u64 from = first + filled;
-    __u32 size = OP_STACK_PAGE - (from & (OP_STACK_PAGE - 1));
-    if (filled > OP_RESUME_BYTES - OP_STACK_PAGE) break;
+    __u64 size = OP_STACK_PAGE - (from & (OP_STACK_PAGE - 1));
+    /* Both hold anyway, which the verifier of 5.10 does not see. */
+    asm volatile("" : "+r"(size), "+r"(filled));
+    if (size > OP_STACK_PAGE || filled > OP_RESUME_BYTES - OP_STACK_PAGE) break;
     if (bpf_probe_read_user(r->bytes + filled, size, (void *)from)) break;
     filled += size;
   }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Perf maps, kallsyms, separate debug files.
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -156,6 +157,9 @@ void perfMapOwners() {
   CHECK(!PerfMap::PathFor(getpid()).has_value());
   std::ofstream(own) << "1000 10 a\n";
   CHECK_EQ(PerfMap::PathFor(getpid()).value_or(""), "/proc/" + std::to_string(getpid()) + "/root" + own);
+  const uint64_t nowNs = static_cast<uint64_t>(time(nullptr)) * 1'000'000'000u;
+  CHECK(PerfMap::PathFor(getpid(), nowNs).has_value());
+  CHECK(!PerfMap::PathFor(getpid(), nowNs + 60'000'000'000).has_value());  // of an earlier process with this pid
   PerfMap map(getpid(), PerfMap::PathFor(getpid()).value_or(""));
   CHECK(map.Refresh());
   std::filesystem::remove(own);

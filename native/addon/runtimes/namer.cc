@@ -4,6 +4,9 @@
 #include <pthread.h>
 #include <sys/resource.h>
 
+#include <algorithm>
+#include <ctime>
+
 #include "../process_info.h"
 #include "../table_worker.h"
 #include "remote_memory.h"
@@ -15,6 +18,12 @@ constexpr size_t kMaxJobs = 16384;
 // One function: a name, a path, a line table.
 constexpr size_t kFunctionBudgetBytes = 128u << 10;
 
+uint64_t UnixTimeNs() {
+  timespec now{};
+  clock_gettime(CLOCK_REALTIME, &now);
+  return static_cast<uint64_t>(now.tv_sec) * 1000000000u + static_cast<uint64_t>(now.tv_nsec);
+}
+
 /// Keeps what was found with the process; both stay where they were once found.
 void FindCodeNames(const ProcessInfo& process) {
   {
@@ -24,7 +33,8 @@ void FindCodeNames(const ProcessInfo& process) {
   auto dump = JitDump::Find(process.pid);
   if (dump) dump->Refresh();
   std::unique_ptr<PerfMap> map;
-  if (const auto path = PerfMap::PathFor(process.pid)) {
+  const uint64_t sinceStartNs = BootTimeNs() - std::min(BootTimeNs(), process.startNs);
+  if (const auto path = PerfMap::PathFor(process.pid, UnixTimeNs() - sinceStartNs)) {
     map = std::make_unique<PerfMap>(process.pid, *path);
     map->Refresh();
   }

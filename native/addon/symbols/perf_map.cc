@@ -16,6 +16,9 @@
 namespace otelprof {
 namespace {
 
+// Process start times have a resolution of 10 ms, file times that of the kernel's tick.
+constexpr uint64_t kClockSlackNs = 1'000'000'000;
+
 constexpr size_t kReadBytes = 64 * 1024;
 constexpr size_t kMaxLine = 16 * 1024;
 constexpr uint64_t kMaxCodeBytes = 256u << 20;  // one piece of generated code; larger is a mistake
@@ -142,7 +145,7 @@ void PerfMap::Impl::merge(const Batch& batch) {
   pieces = std::move(merged);
 }
 
-std::optional<std::string> PerfMap::PathFor(int pid) {
+std::optional<std::string> PerfMap::PathFor(int pid, uint64_t notBeforeUnixNs) {
   auto status = ReadProcessStatus(pid);
   if (!status) return std::nullopt;
   const std::string candidates[] = {
@@ -153,7 +156,10 @@ std::optional<std::string> PerfMap::PathFor(int pid) {
     int fd = OpenOwnedFile(path, status->effectiveUid, &st);
     if (fd < 0) continue;
     close(fd);
-    return path;
+    // Maps stay when their process ends, and pids come again.
+    const uint64_t writtenNs =
+        static_cast<uint64_t>(st.st_mtim.tv_sec) * 1000000000u + static_cast<uint64_t>(st.st_mtim.tv_nsec);
+    if (writtenNs + kClockSlackNs >= notBeforeUnixNs) return path;
   }
   return std::nullopt;
 }

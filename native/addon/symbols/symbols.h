@@ -164,8 +164,9 @@ class PerfMap {
   };
 
   /// /proc/PID/root/tmp/perf-N.map with N the innermost pid, else /tmp/perf-PID.map; nullopt if
-  /// neither is a regular file owned by the process's effective uid (or root).
-  static std::optional<std::string> PathFor(int pid);
+  /// neither is a regular file owned by the process's effective uid (or root), written since `notBeforeUnixNs`:
+  /// before the process began it was another one's.
+  static std::optional<std::string> PathFor(int pid, uint64_t notBeforeUnixNs = 0);
 
   PerfMap(int pid, std::string path);
   PerfMap(int pid, std::string path, Limits limits);
