@@ -31,7 +31,7 @@ export function crossTools(arch) {
   const libraries = join(system, 'usr', 'lib', triplet);
   if (!existsSync(join(libraries, 'liblz4.a'))) {
     const suite = /^VERSION_CODENAME=(\w+)/m.exec(readFileSync('/etc/os-release', 'utf8'))?.[1] ?? 'bookworm';
-    debianArchive(arch, [suite]).unpack(LIBRARIES, system);
+    debianArchive(arch, [suite, `${suite}-security`]).unpack(LIBRARIES, system);
   }
   const headers = [join(system, 'usr', 'include'), join(system, 'usr', 'include', triplet)];
   const search = [libraries, join(system, 'lib', triplet)];

@@ -1,39 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
 // Packages of other releases or architectures than the host's, unpacked into .cache and not installed. apt works on
 // lists of its own; the host's are left alone.
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { root, run, StepError } from './steps.mjs';
 
 const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg';
 
-/** Where the host has Debian from, for mirrors nearby; Debian's own otherwise. */
-function mirrors() {
-  const folder = '/etc/apt/sources.list.d';
-  const files = existsSync(folder) ? readdirSync(folder).map((name) => join(folder, name)) : [];
-  const text = ['/etc/apt/sources.list', ...files]
-    .filter((file) => existsSync(file))
-    .map((file) => readFileSync(file, 'utf8'))
-    .join('\n')
-    .replace(/^\s*#.*$/gm, '');
-  return {
-    main: /https?:\/\/\S+\/debian\/?(?=\s)/.exec(text)?.[0] ?? 'http://deb.debian.org/debian',
-    security:
-      /https?:\/\/\S+\/debian-security\/?(?=\s)/.exec(text)?.[0] ?? 'http://deb.debian.org/debian-security',
-  };
+/** Where the host has Debian from. Other releases and architectures, and security updates beside it, are there too. */
+function mirror() {
+  const targets = run('apt-get', ['indextargets', '--format', '$(REPO_URI)', 'Created-By: Packages']);
+  const found = targets.split('\n').find((uri) => /\/debian\/?$/.test(uri));
+  if (found === undefined)
+    throw new StepError('apt knows no mirror of Debian (a source whose address ends in /debian)');
+  return found.replace(/\/$/, '');
 }
 
 const opened = new Map();
 
 /**
- * The archive for an architecture (`amd64`, `arm64`), its lists read anew once a run. Throws StepError where it cannot
- * be had.
+ * Suites (`bookworm`, `bookworm-security`) of the archive for an architecture (`amd64`, `arm64`), their lists read anew
+ * once a run. Throws StepError where they cannot be had.
  */
 export function debianArchive(architecture, suites) {
-  const known = opened.get(architecture);
+  const name = [architecture, ...suites].join('-');
+  const known = opened.get(name);
   if (known !== undefined) return known;
   if (!existsSync(KEYRING)) throw new StepError(`no keys of Debian: ${KEYRING} is missing`);
-  const apt = join(root, '.cache', 'apt', architecture);
+  const apt = join(root, '.cache', 'apt', name);
   const options = [
     ['Dir::Etc::sourcelist', join(apt, 'sources.list')],
     ['Dir::Etc::sourceparts', '-'],
@@ -43,14 +37,15 @@ export function debianArchive(architecture, suites) {
     ['APT::Architectures', architecture],
     ['APT::Sandbox::User', ''],
     ['Acquire::Languages', 'none'],
+    ['Acquire::IndexTargets::deb::DEP-11::DefaultEnabled', 'false'],
   ].flatMap(([key, value]) => ['-o', `${key}=${value}`]);
   for (const folder of ['lists/partial', 'cache/archives/partial'])
     mkdirSync(join(apt, folder), { recursive: true });
-  const { main, security } = mirrors();
-  const lines = suites.flatMap((suite) => [
-    `deb [arch=${architecture} signed-by=${KEYRING}] ${main} ${suite} main`,
-    `deb [arch=${architecture} signed-by=${KEYRING}] ${security} ${suite}-security main`,
-  ]);
+  const main = mirror();
+  const lines = suites.map((suite) => {
+    const from = suite.endsWith('-security') ? `${main}-security` : main;
+    return `deb [arch=${architecture} signed-by=${KEYRING}] ${from} ${suite} main`;
+  });
   writeFileSync(join(apt, 'sources.list'), `${lines.join('\n')}\n`);
   run('apt-get', [...options, 'update', '-qq']);
   const archive = {
@@ -74,6 +69,6 @@ export function debianArchive(architecture, suites) {
       rmSync(archives, { recursive: true });
     },
   };
-  opened.set(architecture, archive);
+  opened.set(name, archive);
   return archive;
 }

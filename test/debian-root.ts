@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { debianArchive } from '../scripts/debian-archive.mjs';
 import { packageRoot } from '../src/internal/package-root.ts';
 
 /** A directory tree to `chroot` into. */
@@ -54,31 +54,9 @@ export function needDebianRoot(wanted: Wanted): DebianRoot {
 }
 
 function make(path: string, suite: string, packages: readonly string[]): void {
-  const work = `${path}.${process.pid}`;
-  const root = join(work, 'root');
+  const root = `${path}.${process.pid}`;
   try {
-    for (const part of ['lists/partial', 'cache/archives/partial', 'debs', 'root'])
-      mkdirSync(join(work, part), { recursive: true });
-    const sources = join(work, 'sources.list');
-    writeFileSync(
-      sources,
-      `deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian ${suite} main\n`,
-    );
-    const options = [
-      `Dir::Etc::sourcelist=${sources}`,
-      'Dir::Etc::sourceparts=-',
-      `Dir::State::lists=${join(work, 'lists')}`,
-      `Dir::Cache=${join(work, 'cache')}`,
-      'Acquire::Languages=none',
-      'Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false',
-      'APT::Sandbox::User=root',
-    ].flatMap((option) => ['-o', option]);
-    const run = (command: string, args: readonly string[]): void => {
-      execFileSync(command, args, { stdio: ['ignore', 'ignore', 'pipe'], cwd: join(work, 'debs') });
-    };
-    run('apt-get', [...options, 'update']);
-    run('apt-get', [...options, 'download', ...packages.map((name) => `${name}/${suite}`)]);
-    for (const file of readdirSync(join(work, 'debs'))) run('dpkg-deb', ['-x', file, root]);
+    debianArchive(process.arch === 'arm64' ? 'arm64' : 'amd64', [suite]).unpack(packages, root);
     // The package that has these links is not among what is needed.
     for (const dir of ['bin', 'lib', 'lib64'])
       if (!existsSync(join(root, dir))) symlinkSync(join('usr', dir), join(root, dir));
@@ -86,6 +64,6 @@ function make(path: string, suite: string, packages: readonly string[]): void {
     rmSync(path, { recursive: true, force: true });
     renameSync(root, path);
   } finally {
-    rmSync(work, { recursive: true, force: true });
+    rmSync(root, { recursive: true, force: true });
   }
 }

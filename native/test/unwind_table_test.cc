@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The .eh_frame compiler against readelf's interpretation of the same files, and against damaged files.
+#include <elf.h>
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -129,6 +130,23 @@ void TestDamagedFiles(const std::string& path) {
   }
 }
 
+/// A thread inside sigreturn stands behind the system call, and there libc's function ends.
+void TestSigreturn(const std::string& path) {
+  const auto image = OpenFile(path);
+  if (!image || image->machine() != EM_X86_64) return;
+  constexpr uint8_t kCode[] = {0x48, 0xc7, 0xc0, 0x0f, 0, 0, 0, 0x0f, 0x05};  // mov $15, %rax; syscall
+  const auto rows = CompileEhFrameRows(*image, nullptr);
+  size_t found = 0;
+  for (size_t i = 0; i + 1 < rows.size(); i++) {
+    const auto code = image->at(rows[i].pc + 1, sizeof(kCode));  // the kernel's return address less one has a rule
+    if (rows[i].rule != OP_RULE(OP_RULE_SIGNAL, 0, 0) || code.size() != sizeof(kCode)) continue;
+    CHECK(std::memcmp(code.data(), kCode, sizeof(kCode)) == 0);
+    CHECK(rows[i + 1].pc == rows[i].pc + 1 + sizeof(kCode) + 1);
+    found++;
+  }
+  CHECK(found == 1);
+}
+
 void TestIndex() {
   std::vector<op_row> rows;
   std::mt19937 random(7);
@@ -167,6 +185,7 @@ void TestOverlay() {
 int main() {
   using namespace otelprof;
   TestIndex();
+  TestSigreturn("/lib/x86_64-linux-gnu/libc.so.6");
   TestOverlay();
   for (const char* path : {"/lib/x86_64-linux-gnu/libc.so.6", "/lib64/ld-linux-x86-64.so.2",
                            "/usr/lib/x86_64-linux-gnu/libstdc++.so.6", "/usr/lib/x86_64-linux-gnu/libcrypto.so.3",

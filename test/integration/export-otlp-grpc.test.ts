@@ -205,6 +205,8 @@ describe('otlp_grpc exporter and a server of another maker', () => {
     const records: PythonRecord[] = [];
     const { port } = await pythonSink(0, records);
     await sendOne(port);
+    // What the server prints comes another way than its reply.
+    await until(() => records.length > 0);
     const [record] = records;
     assert.deepEqual(record?.folded.toSorted(), toFolded(BATCH).split('\n'));
     assert.deepEqual(record.attributes, ['service.name=shop']);

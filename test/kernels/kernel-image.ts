@@ -7,7 +7,7 @@ import { packageRoot } from '../../src/internal/package-root.ts';
 /** The kernels that Debian has, oldest first. */
 export const KERNELS = ['5.10', '6.1', '6.12'] as const;
 
-const SUITES = ['bullseye', 'bookworm'];
+const SUITES = ['bullseye', 'bullseye-security', 'bookworm', 'bookworm-security'];
 
 /**
  * Path of the vmlinuz of a release, taken once out of Debian's newest package of it. Throws Error where it cannot be

@@ -35,11 +35,11 @@ std::vector<op_row> CompileAarch64SignalRows(const ElfFile& image) {
     for (size_t at = 0; at + sizeof(kSigreturn) <= code.size(); at += kInstruction) {
       if (std::memcmp(code.data() + at, kSigreturn, sizeof(kSigreturn)) != 0) continue;
       // The handler returns to the first of them, and return addresses are looked up one byte lower: the kernel has
-      // put an instruction there that is never executed.
+      // put an instruction there that is never executed. Inside the system call the next one is that behind.
       const uint32_t pc = static_cast<uint32_t>(segment.vaddr + at);
       const uint32_t before = at ? kInstruction : 0;
       return {{pc - before, OP_RULE(OP_RULE_SIGNAL, 0, 0)},
-              {pc + static_cast<uint32_t>(sizeof(kSigreturn)), OP_RULE_NONE}};
+              {pc + static_cast<uint32_t>(sizeof(kSigreturn)) + 1, OP_RULE_NONE}};
     }
   }
   return {};

@@ -285,7 +285,8 @@ void EmitRows(std::vector<Fde>& fdes, std::vector<op_row>* rows, EhFrameStats* s
   std::stable_sort(fdes.begin(), fdes.end(), [](const Fde& a, const Fde& b) { return a.start < b.start; });
   size_t unsupported = 0;
   uint64_t coveredTo = 0;
-  for (const Fde& fde : fdes) {
+  for (size_t i = 0; i < fdes.size(); i++) {
+    const Fde& fde = fdes[i];
     if (fde.end <= coveredTo) continue;
     if (fde.end > UINT32_MAX || rows->size() >= kMaxRows) {
       if (stats) stats->droppedRows++;
@@ -298,6 +299,9 @@ void EmitRows(std::vector<Fde>& fdes, std::vector<op_row>* rows, EhFrameStats* s
     if (!ok && stats) stats->badEntries++;
     if (rows->empty()) continue;
     coveredTo = fde.end;
+    // Inside sigreturn the next instruction is the one behind the system call, with which the function ends.
+    const bool isLast = i + 1 == fdes.size() || fdes[i + 1].start > fde.end;
+    if (fde.cie->signalFrame && isLast) coveredTo++;
   }
   if (coveredTo && rows->back().rule != OP_RULE_NONE)
     rows->push_back({static_cast<uint32_t>(coveredTo), OP_RULE_NONE});
