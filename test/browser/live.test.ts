@@ -51,7 +51,7 @@ describe('the page of a running collector', {
   before(async () => {
     mkdirSync(ARTIFACTS, { recursive: true });
     browser = await launchBrowser();
-    running = await startWorkloads(WORKLOADS.filter((w) => w.name === 'c' || w.name === 'go'));
+    running = await startWorkloads();
     url = await startCollector((child) => {
       collector = child;
     });
@@ -68,10 +68,13 @@ describe('the page of a running collector', {
     const complaints: string[] = [];
     page.on('pageerror', (error) => complaints.push(String(error)));
     await page.goto(url);
-    await page.getByText('burn-c', { exact: true }).first().click({ timeout: 30_000 });
-    await page.getByText('outer_work').first().waitFor({ timeout: 30_000 });
-    await page.getByText('burn-go', { exact: true }).first().click();
-    await page.getByText('main.innerWork').first().waitFor({ timeout: 30_000 });
+    for (const { name, chain } of WORKLOADS) {
+      await page.getByText(`burn-${name}`, { exact: true }).first().click({ timeout: 30_000 });
+      await page
+        .getByText(chain.at(-1) ?? '')
+        .first()
+        .waitFor({ timeout: 30_000 });
+    }
     await page.screenshot({ path: join(ARTIFACTS, 'live.png') });
     assert.deepEqual(complaints, []);
   });
