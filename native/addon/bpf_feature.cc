@@ -79,7 +79,7 @@ Failure BpfFeature::Load(const BpfSession& session, const Options& options, cons
     if (IsShared(name)) error = bpf_map__reuse_fd(map, session.MapFd(bpf_map__name(map)));
     if (error) return SystemFailure(-error, "bpf", "cannot configure the eBPF map " + std::string(name));
   }
-  if (const int error = bpf_object__load(object)) {
+  if (const int error = BpfLoadObject(object)) {
     Failure failure = SystemFailure(-error, "bpf", "cannot load the eBPF program \"" + std::string(program) + "\"");
     failure.message += "\n" + TakeBpfLog();
     return failure;

@@ -132,7 +132,7 @@ std::unique_ptr<BpfSession> BpfSession::Load(const Options& options, SampleSink 
   }
   self->object_.reset(object);
   if ((*failure = self->Configure(options))) return nullptr;
-  if (const int error = bpf_object__load(object)) {
+  if (const int error = BpfLoadObject(object)) {
     *failure = SystemFailure(-error, "bpf", "cannot load the eBPF programs (need CAP_BPF and CAP_PERFMON, or root)");
     failure->message += "\n" + TakeBpfLog();
     return nullptr;
@@ -279,7 +279,7 @@ void BpfSession::Detach() {
   events_.clear();
 }
 
-void BpfSession::Drain() { ring_buffer__consume(ring_.get()); }
+bool BpfSession::Drain() { return ring_buffer__consume(ring_.get()) > 0; }
 
 int BpfSession::SetProcess(const op_process& process) { return BpfMapUpdate(processesFd_, &process.tgid, &process); }
 

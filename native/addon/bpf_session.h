@@ -48,8 +48,8 @@ class BpfSession {
   int MapFd(const char* name) const;
 
   int sampleFd() const { return samplesFd_; }
-  /// Hands every waiting record to the sink.
-  void Drain();
+  /// Hands every waiting record to the sink; false if there was none.
+  bool Drain();
 
   std::span<op_mapping> mappings() const { return {mappings_, mappingCount_}; }
   int SetProcess(const op_process& process);

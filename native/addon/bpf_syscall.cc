@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bpf_syscall.h"
 
+#include <bpf/libbpf.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
@@ -135,6 +137,15 @@ bool BpfHasLoop() {
   if (fd >= 0) close(fd);
   const std::string_view said(log);
   return !said.empty() && said.find("unknown func") == said.npos && said.find("invalid func") == said.npos;
+}
+
+int BpfLoadObject(bpf_object* object) {
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  const int error = bpf_object__load(object);
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  return error;
 }
 
 unsigned BpfPossibleCpus() {

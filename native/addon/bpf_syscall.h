@@ -8,6 +8,8 @@
 
 #include "unique_fd.h"
 
+struct bpf_object;
+
 namespace otelprof {
 
 /// bpf(2) itself: libbpf 0.5 lacks wrappers for some of it and has others under changed names.
@@ -26,6 +28,9 @@ bool BpfProgramLoads(std::span<const bpf_insn> program);
 /// A perf_event program that calls `helper` with no arguments that matter.
 bool BpfHasTaskPtRegs();
 bool BpfHasLoop();
+/// bpf_object__load without signals for the calling thread: the verifier gives up with EAGAIN where one waits, and a
+/// profiler of V8 sends one every few hundred microseconds.
+int BpfLoadObject(bpf_object* object);
 /// Possible CPUs, the element count of per-CPU map values.
 unsigned BpfPossibleCpus();
 /// Run time and run count of a program; false if the kernel does not tell.

@@ -16,6 +16,8 @@ namespace otelprof {
 namespace {
 
 constexpr uint64_t kDrainNs = 100'000'000;
+// On a host where nothing happens: each wake-up costs more than what it finds.
+constexpr uint64_t kQuietDrainNs = 500'000'000;
 constexpr uint64_t kForgetEveryNs = 10'000'000'000;
 constexpr uint64_t kRescanEveryNs = 1'000'000'000;
 constexpr uint64_t kMinPrimeGapNs = 200'000'000;
@@ -172,6 +174,7 @@ void Profiler::Run() {
   WatchAll(poll.get());
   processes_->Prime(BootTimeNs());
   uint64_t nextDrainNs = 0;
+  uint64_t gapNs = kDrainNs;
   for (bool stopping = false; !stopping;) {
     uint64_t now = BootTimeNs();
     const int waitMs = now >= nextDrainNs ? 0 : static_cast<int>((nextDrainNs - now + 999'999) / 1'000'000);
@@ -191,12 +194,14 @@ void Profiler::Run() {
     const bool wanted = IsWanted();
     DrainEvents();
     now = BootTimeNs();
+    if (count > 0) nextDrainNs = std::min(nextDrainNs, now + kDrainNs);
     if (drainNow || stopping || wanted || now >= nextDrainNs) {
-      DrainSamples();
+      const bool isQuiet = !DrainSamples() && count == 0 && late_->size() == 0;
+      gapNs = isQuiet ? std::min(gapNs * 2, kQuietDrainNs) : kDrainNs;
       if (stopping && late_->size() > 0) worker_->WaitIdle(kTablesLimit);
       ResolveLate(stopping);
       if (stopping) offCpu_.Abandon();
-      nextDrainNs = now + kDrainNs;
+      nextDrainNs = now + gapNs;
       Maintain(now);
     }
     TakeSnapshot();
@@ -250,13 +255,16 @@ void Profiler::DrainEvents() {
   nextPrimeNs_ = end + std::max(kMinPrimeGapNs, (end - now) * 9);
 }
 
-void Profiler::DrainSamples() {
+/// True if there may have been any.
+bool Profiler::DrainSamples() {
+  bool any = true;
   if (perf_)
     perf_->Unwind(*processes_, [this](std::span<const uint8_t> record) { OnRecord(record); });
   else
-    session_->Drain();
+    any = session_->Drain();
   if (namer_) namer_->Wake();
   processes_->Flush();
+  return any;
 }
 
 void Profiler::UseFile(const std::shared_ptr<ProfiledFile>& file, uint64_t timeNs) {

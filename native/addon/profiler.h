@@ -90,7 +90,7 @@ class Profiler {
   void WatchAll(int poll) const;
   void Maintain(uint64_t nowNs);
   void DrainEvents();
-  void DrainSamples();
+  bool DrainSamples();
   bool IsWanted() const;
   void HandOver(bool stopping);
   void OnRecord(std::span<const uint8_t> bytes);

@@ -16,7 +16,8 @@ std::shared_ptr<const FileSymbols> SymbolStore::Load(const std::shared_ptr<Profi
   const auto debug = FindDebug(*file, *image);
   std::shared_ptr<const FileSymbols> symbols = FileSymbols::Load(*image, mode_, debug.get(), cache_);
   // Go's own table has lines and inlined functions already. DWARF has a budget of its own and stays.
-  if (!file->dwarf() && !symbols->isGo()) file->SetDwarf(DwarfFile::Open(*image, debug.get(), errors));
+  if (!file->dwarf() && !symbols->isGo())
+    file->SetDwarf(DwarfFile::Open(*image, debug.get(), errors, cache_ ? cache_->Scratch() : nullptr));
   if (reportBare_ && !file->dwarf() && !symbols->isGo()) NoteBare(file, *image);
   file->SetSymbols(symbols);
   file->UseSymbols();

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Builds C, C++ and Rust programs with DWARF 4 and 5, plain, compressed and split, and compares files, lines
 // and inlined functions with llvm-symbolizer at every instruction of a function. Prints the shares.
+#include <elf.h>
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -185,6 +187,39 @@ void Variants(const std::string& base) {
   CHECK_EQ(errors.alternate.load(), 1u);
 }
 
+/// What was unpacked is read from the copy, also after a rest; without a place for one all is unpacked again.
+void UnpackedOnce(const std::string& base, bool canKeep) {
+  const std::string path = folder + "/kept";
+  CHECK(Run("cp " + folder + "/" + base + " " + path));
+  const auto image = OpenElf(path);
+  DwarfErrors errors;
+  size_t asked = 0;
+  const auto dwarf = DwarfFile::Open(*image, nullptr, &errors, [&] {
+    asked++;
+    return canKeep ? UniqueFd(memfd_create("kept", MFD_CLOEXEC)) : UniqueFd();
+  });
+  std::vector<SourceFrame> frames;
+  std::shared_ptr<const UnitTable> table;
+  uint64_t known = 0;
+  for (const auto& address : Instructions(folder + "/" + base)) {
+    known = std::strtoull(address.c_str(), nullptr, 16);
+    dwarf->Load(known);
+    if (dwarf->Find(known, &frames, &table) == DwarfFile::Answer::Found) break;
+  }
+  CHECK(canKeep ? asked == 1 : asked > 1);
+  dwarf->Rest();
+  while (dwarf->unitCount() > 0) CHECK(dwarf->EvictOldest() > 0);
+  const UniqueFd file(open(path.c_str(), O_WRONLY | O_CLOEXEC));
+  const auto* info = image->section(".debug_info");
+  const std::vector<uint8_t> zeros(info->size - sizeof(Elf64_Chdr));
+  CHECK(pwrite(file.get(), zeros.data(), zeros.size(), static_cast<off_t>(info->offset + sizeof(Elf64_Chdr))) ==
+        static_cast<ssize_t>(zeros.size()));
+  frames.clear();
+  dwarf->Load(known);
+  CHECK((dwarf->Find(known, &frames, &table) == DwarfFile::Answer::Found) == canKeep);
+  CHECK_EQ(errors.compressed.load(), canKeep ? 0u : 1u);
+}
+
 void Eviction(const std::string& base) {
   const auto image = OpenElf(folder + "/" + base);
   DwarfErrors errors;
@@ -234,6 +269,8 @@ int main() {
   Program("c-gcc-4-gz", "gcc -O2 -g -gdwarf-4 -gz=zlib " + kSources + "inlined.c");
   Variants("cpp-gcc-5");
   Eviction("cpp-gcc-5");
+  UnpackedOnce("gz", true);
+  UnpackedOnce("gz", false);
   std::filesystem::remove_all(folder);
   return testResult("dwarf_compare_test");
 }

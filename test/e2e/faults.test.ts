@@ -2,11 +2,12 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import { packageRoot } from '../../src/internal/package-root.ts';
 import { WITHOUT_ROOT } from '../left-out.ts';
 import { assertAddsUp, eventsOf, record, seenProcesses, tablesLoaded, untilStats } from './recording.ts';
 import { buildTrouble, leastComplete, recordApart, type Trouble } from './trouble.ts';
@@ -49,6 +50,32 @@ describe('what goes wrong on a host', { timeout: 300_000, skip: WITHOUT_ROOT }, 
   after(() => {
     for (const child of children) child.kill('SIGKILL');
     rmSync(dir, { recursive: true, force: true });
+  });
+
+  it('loads its programs while signals come in faster than the verifier works', async () => {
+    const config = join(dir, 'signals.yaml');
+    writeFileSync(
+      config,
+      `receivers: { profiling: {} }
+exporters: { nop: {} }
+service: { telemetry: { metrics: { level: none } }, pipelines: { profiles: { receivers: [profiling], exporters: [nop] } } }`,
+    );
+    // V8's own profiler sends them to the thread that starts ours.
+    const profiled = ['--cpu-prof', '--cpu-prof-interval=100', `--cpu-prof-dir=${dir}`];
+    const child = spawn(
+      process.execPath,
+      [...profiled, join(packageRoot(), 'bin', 'otelcol-profiles'), '--config', config],
+      { stdio: ['ignore', 'ignore', 'pipe'] },
+    );
+    children.push(child);
+    let log = '';
+    child.stderr.setEncoding('utf8');
+    for await (const chunk of child.stderr) {
+      log += String(chunk);
+      if (/profiling every process|Shutdown complete/.test(log)) break;
+    }
+    assert.match(log, /profiling every process/);
+    await end(child);
   });
 
   it('loses samples and events while it is stopped, says how many, and is right again after', async () => {

@@ -57,6 +57,7 @@ struct DwarfFile::Impl {
 
   std::unique_ptr<ElfFile> elf;  // to open the sections again; its own copies stay small
   DwarfErrors* errors = nullptr;
+  std::unique_ptr<UnpackedSections> kept;
   std::unique_ptr<DwarfSections> sections;  // while loading
   std::unique_ptr<DwarfReader> reader;
   std::map<uint64_t, std::unique_ptr<DwarfUnit>> foreign;  // units that others refer to, while loading
@@ -89,7 +90,8 @@ struct DwarfFile::Impl {
 DwarfFile::DwarfFile() : impl_(std::make_unique<Impl>()) {}
 DwarfFile::~DwarfFile() = default;
 
-std::shared_ptr<DwarfFile> DwarfFile::Open(const ElfFile& image, const ElfFile* debug, DwarfErrors* errors) {
+std::shared_ptr<DwarfFile> DwarfFile::Open(const ElfFile& image, const ElfFile* debug, DwarfErrors* errors,
+                                            ScratchFile scratch) {
   const ElfFile* from = DwarfSections::Has(image) ? &image : debug;
   if (from == nullptr || !DwarfSections::Has(*from)) return nullptr;
   auto sections = DwarfSections::Open(*from, errors);
@@ -98,13 +100,14 @@ std::shared_ptr<DwarfFile> DwarfFile::Open(const ElfFile& image, const ElfFile* 
   file->impl_->elf = from->reopen();
   if (!file->impl_->elf) return nullptr;
   file->impl_->errors = errors;
+  file->impl_->kept = std::make_unique<UnpackedSections>(std::move(scratch));
   file->impl_->base = sections->codeStart();
   return file;
 }
 
 bool DwarfFile::Impl::Wake() {
   if (sections) return true;
-  sections = DwarfSections::Open(*elf, errors);
+  sections = DwarfSections::Open(*elf, errors, kept.get());
   if (!sections) return false;
   reader = std::make_unique<DwarfReader>(sections.get());
   return true;

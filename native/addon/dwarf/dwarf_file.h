@@ -18,8 +18,9 @@ class DwarfFile {
  public:
   enum class Answer : uint8_t { Found, None, NotLoaded };
 
-  /// nullptr if neither file has DWARF that can be read.
-  static std::shared_ptr<DwarfFile> Open(const ElfFile& image, const ElfFile* debug, DwarfErrors* errors);
+  /// nullptr if neither file has DWARF that can be read. `scratch`: where unpacked sections are kept, if anywhere.
+  static std::shared_ptr<DwarfFile> Open(const ElfFile& image, const ElfFile* debug, DwarfErrors* errors,
+                                         ScratchFile scratch = nullptr);
   ~DwarfFile();
   DwarfFile(const DwarfFile&) = delete;
   DwarfFile& operator=(const DwarfFile&) = delete;

@@ -29,7 +29,7 @@ bool DwarfSections::Has(const ElfFile& elf) {
   return info != nullptr && info->type != SHT_NOBITS && info->size > 0;
 }
 
-std::unique_ptr<DwarfSections> DwarfSections::Open(const ElfFile& elf, DwarfErrors* errors) {
+std::unique_ptr<DwarfSections> DwarfSections::Open(const ElfFile& elf, DwarfErrors* errors, UnpackedSections* kept) {
   if (!Has(elf)) return nullptr;
   if (elf.section(".gnu_debugaltlink") != nullptr) {
     errors->alternate++;
@@ -37,6 +37,7 @@ std::unique_ptr<DwarfSections> DwarfSections::Open(const ElfFile& elf, DwarfErro
   }
   std::unique_ptr<DwarfSections> out(new DwarfSections());
   out->errors_ = errors;
+  out->kept_ = kept;
   out->elf_ = elf.reopen();
   if (!out->elf_) return nullptr;
   for (size_t id = 0; id < kCount; id++) {
@@ -57,6 +58,10 @@ std::unique_ptr<DwarfSections> DwarfSections::Open(const ElfFile& elf, DwarfErro
   return out;
 }
 
+DwarfSections::~DwarfSections() {
+  if (kept_ != nullptr) kept_->Release();
+}
+
 bool DwarfSections::IsCode(uint64_t address) const {
   if (address == 0) return false;
   for (const auto& [start, end] : code_)
@@ -64,9 +69,12 @@ bool DwarfSections::IsCode(uint64_t address) const {
   return false;
 }
 
-bool DwarfSections::UnpackEntry(Entry* entry) {
-  if (!entry->unpacked.empty()) return true;
+bool DwarfSections::UnpackEntry(Id id) {
+  Entry* const entry = &sections_[id];
+  if (!entry->bytes.empty()) return true;
   if (entry->broken) return false;
+  if (kept_ != nullptr) entry->bytes = kept_->Find(id);
+  if (!entry->bytes.empty()) return true;
   entry->broken = true;  // until it succeeds
   const uint64_t left = kMaxUnpackedBytes - std::min<uint64_t>(unpackedBytes_, kMaxUnpackedBytes);
   switch (Unpack(entry->packing, elf_->bytes(entry->offset, entry->packedSize), left, &entry->unpacked)) {
@@ -78,7 +86,13 @@ bool DwarfSections::UnpackEntry(Entry* entry) {
       break;
   }
   entry->broken = false;
-  unpackedBytes_ += entry->packing.size;
+  if (kept_ != nullptr && kept_->Keep(id, entry->unpacked)) entry->bytes = kept_->Find(id);
+  if (entry->bytes.empty()) {
+    entry->bytes = entry->unpacked;
+    unpackedBytes_ += entry->packing.size;
+  } else {
+    entry->unpacked = {};
+  }
   return true;
 }
 
@@ -89,8 +103,7 @@ std::span<const uint8_t> DwarfSections::Read(Id id, uint64_t offset, uint64_t le
     if (offset > UINT64_MAX - entry.offset) return {};
     return elf_->bytes(entry.offset + offset, length);
   }
-  if (!UnpackEntry(&entry)) return {};
-  return std::span<const uint8_t>(entry.unpacked).subspan(offset, length);
+  return UnpackEntry(id) ? entry.bytes.subspan(offset, length) : std::span<const uint8_t>();
 }
 
 std::string_view DwarfSections::Text(Id id, uint64_t offset) {
@@ -102,7 +115,11 @@ std::string_view DwarfSections::Text(Id id, uint64_t offset) {
 
 void DwarfSections::Trim(size_t maxBytes) {
   if (residentBytes() <= maxBytes) return;
-  for (Entry& entry : sections_) entry.unpacked = {};
+  for (Entry& entry : sections_) {
+    entry.unpacked = {};
+    entry.bytes = {};
+  }
+  if (kept_ != nullptr) kept_->Release();
   unpackedBytes_ = 0;
   if (auto fresh = elf_->reopen()) elf_ = std::move(fresh);
 }

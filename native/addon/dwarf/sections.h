@@ -11,6 +11,7 @@
 
 #include "../elf/elf_file.h"
 #include "../elf/unpack.h"
+#include "unpacked_sections.h"
 
 namespace otelprof {
 
@@ -23,13 +24,15 @@ struct DwarfErrors {
 };
 
 /// The debug sections of one ELF file, read piece by piece: a span costs what it touches. Sections with
-/// SHF_COMPRESSED (zlib, zstd) and .zdebug_… are unpacked whole when first touched. Not for several threads at once.
+/// SHF_COMPRESSED (zlib, zstd) and .zdebug_… are unpacked whole when first touched, and kept in `kept`. Not for several threads at once.
 class DwarfSections {
  public:
   enum Id : size_t { Info, Abbrev, Line, LineStr, Str, StrOffsets, Addr, Ranges, RngLists, Aranges, kCount };
 
+  ~DwarfSections();
   /// nullptr if the file has no .debug_info, or one that is split over a dwz file (counted).
-  static std::unique_ptr<DwarfSections> Open(const ElfFile& elf, DwarfErrors* errors);
+  static std::unique_ptr<DwarfSections> Open(const ElfFile& elf, DwarfErrors* errors,
+                                             UnpackedSections* kept = nullptr);
   /// True if Open would have something to open.
   static bool Has(const ElfFile& elf);
 
@@ -53,13 +56,15 @@ class DwarfSections {
     uint64_t packedSize = 0;
     Packing packing;
     bool broken = false;
-    std::vector<uint8_t> unpacked;
+    std::vector<uint8_t> unpacked;   // where it could not be kept
+    std::span<const uint8_t> bytes;  // empty until it is touched
   };
   DwarfSections() = default;
-  bool UnpackEntry(Entry* entry);
+  bool UnpackEntry(Id id);
 
   std::unique_ptr<ElfFile> elf_;
   DwarfErrors* errors_ = nullptr;
+  UnpackedSections* kept_ = nullptr;
   std::array<Entry, kCount> sections_;
   std::vector<std::pair<uint64_t, uint64_t>> code_;
   uint64_t codeStart_ = 0;

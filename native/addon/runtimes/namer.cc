@@ -73,7 +73,13 @@ void Namer::QueueGeneratedCode(std::shared_ptr<const ProcessInfo> process) {
   Wake();
 }
 
-void Namer::Wake() { wake_.notify_one(); }
+void Namer::Wake() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (jobs_.empty()) return;
+  }
+  wake_.notify_one();
+}
 
 void Namer::WaitIdle(std::chrono::milliseconds limit) {
   std::unique_lock lock(mutex_);

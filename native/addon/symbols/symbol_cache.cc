@@ -131,7 +131,7 @@ std::unique_ptr<SymbolCache> SymbolCache::Open(const std::string& directory, uin
 }
 
 UniqueFd SymbolCache::OpenFile(const char* name, uint64_t* bytes) const {
-  UniqueFd fd(openat(directory_.get(), name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  UniqueFd fd(openat(directory_->get(), name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
   struct stat st;
   if (!fd || fstat(fd.get(), &st) != 0) return UniqueFd();
   if (!S_ISREG(st.st_mode) || st.st_uid != geteuid()) {
@@ -150,14 +150,14 @@ bool SymbolCache::ReadSecret() {
 
 bool SymbolCache::LoadSecret() {
   if (ReadSecret()) return true;
-  unlinkat(directory_.get(), kSecretName, 0);
+  unlinkat(directory_->get(), kSecretName, 0);
   SipKey fresh;
   if (getrandom(fresh.data(), sizeof(fresh), 0) != sizeof(fresh)) return false;
   const std::string temporary = TemporaryName();
   const std::span<const uint8_t> part(reinterpret_cast<const uint8_t*>(fresh.data()), sizeof(fresh));
   if (!WriteFile(temporary, {&part, 1})) return false;
   // Of two processes that start together, the second takes the first one's; some file systems know no links.
-  const int dir = directory_.get();
+  const int dir = directory_->get();
   if (linkat(dir, temporary.c_str(), dir, kSecretName, 0) != 0 && errno != EEXIST)
     renameat(dir, temporary.c_str(), dir, kSecretName);
   unlinkat(dir, temporary.c_str(), 0);
@@ -200,7 +200,7 @@ std::optional<SymbolCache::Entry> SymbolCache::Find(const Key& key) {
   stats_.misses++;
   if (fd || reason != ENOENT) {
     stats_.corrupt++;
-    unlinkat(directory_.get(), name.c_str(), 0);
+    unlinkat(directory_->get(), name.c_str(), 0);
   }
   return std::nullopt;
 }
@@ -252,9 +252,9 @@ std::optional<SymbolCache::Entry> SymbolCache::Store(const Key& key, const Entry
   const std::array<std::span<const uint8_t>, 2> parts{BytesOf(header), image};
   const std::string name = key.fileName();
   if (!WriteFile(temporary, parts) ||
-      renameat(directory_.get(), temporary.c_str(), directory_.get(), name.c_str()) != 0) {
+      renameat(directory_->get(), temporary.c_str(), directory_->get(), name.c_str()) != 0) {
     stats_.writeErrors++;
-    unlinkat(directory_.get(), temporary.c_str(), 0);
+    unlinkat(directory_->get(), temporary.c_str(), 0);
     return std::nullopt;
   }
   stats_.bytes += sizeof(header) + image.size();
@@ -263,9 +263,18 @@ std::optional<SymbolCache::Entry> SymbolCache::Store(const Key& key, const Entry
   return fd ? Map(key, fd, bytes) : std::nullopt;
 }
 
+ScratchFile SymbolCache::Scratch() {
+  return [directory = directory_, name = TemporaryName()] {
+    constexpr int kFlags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+    UniqueFd fd(openat(directory->get(), name.c_str(), kFlags, 0600));
+    if (fd) unlinkat(directory->get(), name.c_str(), 0);
+    return fd;
+  };
+}
+
 bool SymbolCache::WriteFile(const std::string& temporary, std::span<const std::span<const uint8_t>> parts) const {
   const UniqueFd fd(
-      openat(directory_.get(), temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+      openat(directory_->get(), temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (!fd) return false;
   for (auto part : parts) {
     while (!part.empty()) {
@@ -287,7 +296,7 @@ bool SymbolCache::MakeRoom(uint64_t newBytes) {
     std::string name;
   };
   if (newBytes > maxBytes_) return false;
-  const int again = openat(directory_.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const int again = openat(directory_->get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   DIR* listing = again < 0 ? nullptr : fdopendir(again);
   if (listing == nullptr) return false;
   std::vector<File> files;
@@ -297,10 +306,10 @@ bool SymbolCache::MakeRoom(uint64_t newBytes) {
     const bool isTemporary = name.starts_with(kTemporary);
     struct stat st;
     if ((!isTemporary && !IsTableName(name)) ||
-        fstatat(directory_.get(), item->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(st.st_mode))
+        fstatat(directory_->get(), item->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(st.st_mode))
       continue;
     if (isTemporary) {
-      if (st.st_mtim.tv_sec + kAbandonedSeconds < time(nullptr)) unlinkat(directory_.get(), item->d_name, 0);
+      if (st.st_mtim.tv_sec + kAbandonedSeconds < time(nullptr)) unlinkat(directory_->get(), item->d_name, 0);
       continue;
     }
     const auto bytes = static_cast<uint64_t>(st.st_size);
@@ -311,7 +320,7 @@ bool SymbolCache::MakeRoom(uint64_t newBytes) {
   std::sort(files.begin(), files.end(), [](const File& a, const File& b) { return a.usedNs < b.usedNs; });
   for (const File& file : files) {
     if (total + newBytes <= maxBytes_) break;
-    if (unlinkat(directory_.get(), file.name.c_str(), 0) != 0) continue;
+    if (unlinkat(directory_->get(), file.name.c_str(), 0) != 0) continue;
     total -= file.bytes;
     stats_.evicted++;
   }

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "../elf/elf_file.h"
+#include "../dwarf/unpacked_sections.h"
 #include "../unique_fd.h"
 #include "siphash.h"
 #include "symbol_table.h"
@@ -56,6 +57,9 @@ class SymbolCache {
   /// Writes a table and hands it back mapped. nullopt where it could not be written, or is larger than all may be.
   std::optional<Entry> Store(const Key& key, const Entry& entry);
 
+  /// Makes a file without a name on the directory's disk, gone when it is closed. May outlive the cache.
+  ScratchFile Scratch();
+
   /// Takes the pages of all mapped tables out of our memory; a look-up brings back those that it needs, from the page
   /// cache. Any thread.
   void Rest();
@@ -63,7 +67,8 @@ class SymbolCache {
   const Stats& stats() const { return stats_; }
 
  private:
-  SymbolCache(UniqueFd directory, uint64_t maxBytes) : directory_(std::move(directory)), maxBytes_(maxBytes) {}
+  SymbolCache(UniqueFd directory, uint64_t maxBytes)
+      : directory_(std::make_shared<const UniqueFd>(std::move(directory))), maxBytes_(maxBytes) {}
   bool LoadSecret();
   bool ReadSecret();
   UniqueFd OpenFile(const char* name, uint64_t* bytes) const;
@@ -72,7 +77,7 @@ class SymbolCache {
   std::string TemporaryName();
   bool MakeRoom(uint64_t newBytes);
 
-  const UniqueFd directory_;
+  const std::shared_ptr<const UniqueFd> directory_;
   const uint64_t maxBytes_;
   SipKey secret_{};
   uint64_t written_ = 0;
