@@ -12,6 +12,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { native } from './compile.mjs';
 import { goSeeds } from './fuzz-seeds-go.mjs';
 import { has, hashOf, isFresh, markFresh, run } from './steps.mjs';
 
@@ -158,13 +159,22 @@ function recordSeeds(write) {
     return frame;
   });
   const stack = [...frames, Buffer.alloc(16, 7)];
-  const sample = Buffer.alloc(88);
-  sample.writeUInt16LE(2);
-  sample.writeUInt32LE(stack.length, 48);
-  sample.writeUInt32LE(2, 52);
+  const header = readFileSync(join(native, 'bpf', 'profile.h'), 'utf8');
+  const sample = Buffer.alloc(104);
+  // Of another version it would be refused at once.
+  sample[0] = Number(/#define OP_SAMPLE_VERSION (\d+)/.exec(header)?.[1]);
+  sample.writeUInt32LE(stack.length, 40);
+  sample.writeUInt32LE(2, 44);
+  sample.writeUInt16LE(stack.length, 52);
+  sample.writeUInt32LE(1, 56);
   sample.write('worker', 64);
+  sample.fill(0xa1, 80, 104);
   const kernel = Buffer.alloc(16, 0xff);
-  write('records', 'sample', Buffer.concat([Buffer.from([0]), sample, ...stack, kernel]));
+  const label = Buffer.alloc(128);
+  label.writeUInt16LE(0x0504);
+  label.write('step', 4);
+  label.write('index', 48);
+  write('records', 'sample', Buffer.concat([Buffer.from([0]), sample, ...stack, kernel, label]));
 
   const record = (type, misc, body) => {
     const header = Buffer.alloc(8);
@@ -234,7 +244,7 @@ function pythonSeeds(write) {
 
 /** Makes the seeds of all targets below `folder`, if the scripts that make them changed. */
 export function makeSeeds(folder) {
-  const key = hashOf(['scripts/fuzz-seeds.mjs', 'scripts/fuzz-seeds-go.mjs']);
+  const key = hashOf(['scripts/fuzz-seeds.mjs', 'scripts/fuzz-seeds-go.mjs', 'native/bpf/profile.h']);
   if (isFresh('fuzz-seeds', key, [folder])) return 'up to date';
   rmSync(folder, { recursive: true, force: true });
   const scratch = mkdtempSync(join(tmpdir(), 'fuzz-seeds-'));

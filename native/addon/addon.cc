@@ -174,6 +174,7 @@ std::string ReadOptions(Napi::Object object, Options* out) {
   reader.Read("maxLineBytes", &out->maxLineBytes, 1 << 16, 1e12);
   reader.Read("frameKinds", &out->frameKinds, 0, UINT32_MAX);
   reader.Read("processContext", &out->processContext);
+  reader.Read("spanMapRoot", &out->spanMapRoot);
   reader.Read("demangle", &demangle);
   reader.Read("mode", &mode);
   if (const auto parsed = ParseDemangleMode(demangle))

@@ -116,7 +116,7 @@ class BlockBuilder {
 
   std::vector<uint32_t> sampleProcess_, timeStart_{0};
   std::vector<uint8_t> sampleKind_, sampleFlags_;
-  std::vector<uint32_t> sampleProbe_, sampleLabels_, labelsStart_{0};
+  std::vector<uint32_t> sampleProbe_, sampleLabels_, sampleSpan_, labelsStart_{0};
   std::vector<int32_t> labelKey_, labelValue_;
   std::vector<int32_t> sampleStack_, sampleTid_, sampleCpu_, sampleComm_;
   std::vector<uint64_t> timeNs_;
@@ -428,6 +428,7 @@ void BlockBuilder::PushSample(const SampleWindow::Sample& sample, int32_t stack,
   sampleFlags_.push_back(sample.flags);
   sampleProbe_.push_back(sample.probe);
   sampleLabels_.push_back(sample.labels);
+  sampleSpan_.push_back(sample.span);
   for (const auto& event : events) {
     timeNs_.push_back(event.timeNs + bootOffsetNs);
     if (hasValues_) timeValue_.push_back(static_cast<int64_t>(event.value));
@@ -476,6 +477,8 @@ std::vector<uint8_t> BlockBuilder::Finish(uint64_t endUnixNs) {
   block.Add(S::LabelsStart, labelsStart_);
   block.Add(S::LabelKey, labelKey_);
   block.Add(S::LabelValue, labelValue_);
+  block.Add(S::SampleSpan, sampleSpan_);
+  block.Add(S::SpanContexts, window_.spans());
   return block.Finish(window_.startUnixNs(), endUnixNs);
 }
 

@@ -58,6 +58,8 @@ enum class BlockSection : uint32_t {
   LabelsStart = 72,
   LabelKey = 73,
   LabelValue = 74,
+  SampleSpan = 75,
+  SpanContexts = 76,
   AttributeStart = 80,
   AttributeKey = 81,
   AttributeValue = 82,

@@ -22,7 +22,7 @@ namespace {
 
 constexpr uint32_t kOffCpuThreads = 8192;
 constexpr const char* kShared[] = {"samples", "processes", "mappings", "tables", "counters", "comm_rules", "control",
-                                   "runtimes", "seen_functions"};
+                                   "runtimes", "seen_functions", OP_SPAN_MAP_NAME};
 
 bool IsShared(std::string_view name) {
   return std::any_of(std::begin(kShared), std::end(kShared), [&](const char* shared) { return name == shared; });

@@ -20,6 +20,7 @@
 #include "bpf_syscall.h"
 #include "proc_fs.h"
 #include "process_filter.h"
+#include "span_map.h"
 #include "unwind/machine.h"
 
 namespace otelprof {
@@ -131,6 +132,7 @@ std::unique_ptr<BpfSession> BpfSession::Load(const Options& options, SampleSink 
     return nullptr;
   }
   self->object_.reset(object);
+  if (!options.spanMapRoot.empty() && (*failure = OpenSpanMap(options.spanMapRoot, &self->spanMap_))) return nullptr;
   if ((*failure = self->Configure(options))) return nullptr;
   if (const int error = BpfLoadObject(object)) {
     *failure = SystemFailure(-error, "bpf", "cannot load the eBPF programs (need CAP_BPF and CAP_PERFMON, or root)");
@@ -167,6 +169,7 @@ Failure BpfSession::Configure(const Options& options) {
   config.filter_include = filter.include();
   config.filter_exclude = filter.exclude();
   config.filter_any_comm = filter.anyComm();
+  config.span_contexts = spanMap_.get() >= 0;
   config.filter_comm = (filter.include() | filter.exclude()) != filter.anyComm();
   // Elsewhere than in the host's namespace /proc and the side-band speak of pids of our own, which are other
   // processes than those with the same numbers on the host.
@@ -186,12 +189,18 @@ Failure BpfSession::Configure(const Options& options) {
     if (name == "processes") error = bpf_map__set_max_entries(map, processes);
     if (name == "mappings") error = bpf_map__set_max_entries(map, std::min(processes * kMappingsPerProcess, kMaxMappings));
     if (name == "tables") error = bpf_map__set_max_entries(map, bpf_map__max_entries(map) << scale);
+    // Last, for it takes the other map's name.
+    if (name == OP_SPAN_MAP_NAME && spanMap_) error = bpf_map__reuse_fd(map, spanMap_.get());
     if (error) return SystemFailure(-error, "bpf", "cannot configure the eBPF map " + std::string(name));
   }
   return {};
 }
 
-int BpfSession::MapFd(const char* name) const { return bpf_object__find_map_fd_by_name(object_.get(), name); }
+int BpfSession::MapFd(const char* name) const {
+  // Whoever made it may have given it another name.
+  if (spanMap_ && std::string_view(name) == OP_SPAN_MAP_NAME) return spanMap_.get();
+  return bpf_object__find_map_fd_by_name(object_.get(), name);
+}
 
 Failure BpfSession::FillCommRules(const Options& options) {
   const ProcessFilter filter(options.filter);

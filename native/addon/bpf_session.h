@@ -82,6 +82,7 @@ class BpfSession {
 
   SampleSink sink_;
   std::unique_ptr<bpf_object, ObjectCloser> object_;
+  UniqueFd spanMap_;  // the pinned one
   std::unique_ptr<ring_buffer, RingCloser> ring_;
   std::mutex eventsMutex_;
   std::vector<UniqueFd> events_;

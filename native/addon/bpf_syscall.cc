@@ -97,6 +97,44 @@ int BpfCreateInnerArray(uint32_t valueSize, uint32_t entries, UniqueFd* out) {
   return 0;
 }
 
+int BpfCreateHash(uint32_t type, uint32_t keySize, uint32_t valueSize, uint32_t entries, const char* name, UniqueFd* out) {
+  bpf_attr attr = Zeroed();
+  attr.map_type = type;
+  attr.key_size = keySize;
+  attr.value_size = valueSize;
+  attr.max_entries = entries;
+  std::strncpy(attr.map_name, name, sizeof(attr.map_name) - 1);
+  const int fd = Bpf(BPF_MAP_CREATE, attr);
+  if (fd < 0) return fd;
+  *out = UniqueFd(fd);
+  return 0;
+}
+
+int BpfPin(int fd, const std::string& path) {
+  bpf_attr attr = Zeroed();
+  attr.pathname = Pointer(path.c_str());
+  attr.bpf_fd = static_cast<uint32_t>(fd);
+  return Bpf(BPF_OBJ_PIN, attr);
+}
+
+int BpfOpenPinned(const std::string& path, UniqueFd* out) {
+  bpf_attr attr = Zeroed();
+  attr.pathname = Pointer(path.c_str());
+  const int fd = Bpf(BPF_OBJ_GET, attr);
+  if (fd < 0) return fd;
+  *out = UniqueFd(fd);
+  return 0;
+}
+
+int BpfMapInfo(int map, bpf_map_info* out) {
+  std::memset(out, 0, sizeof(*out));
+  bpf_attr attr = Zeroed();
+  attr.info.bpf_fd = static_cast<uint32_t>(map);
+  attr.info.info_len = sizeof(*out);
+  attr.info.info = Pointer(out);
+  return Bpf(BPF_OBJ_GET_INFO_BY_FD, attr);
+}
+
 bool BpfProgramLoads(std::span<const bpf_insn> program) {
   bpf_attr attr = Zeroed();
   attr.prog_type = BPF_PROG_TYPE_PERF_EVENT;

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 
 #include "unique_fd.h"
 
@@ -23,6 +24,12 @@ int BpfArrayFill(int map, std::span<const uint8_t> values);
 uint32_t BpfMapFill(int map, const uint32_t* keys, const void* values, uint32_t valueSize, uint32_t count);
 /// An array with BPF_F_INNER_MAP, so that sizes may differ within one outer map, and BPF_F_MMAPABLE.
 int BpfCreateInnerArray(uint32_t valueSize, uint32_t entries, UniqueFd* out);
+int BpfCreateHash(uint32_t type, uint32_t keySize, uint32_t valueSize, uint32_t entries, const char* name, UniqueFd* out);
+/// Gives a map a path in a BPF file system; -EEXIST where there is something.
+int BpfPin(int fd, const std::string& path);
+/// Whatever is pinned there, which may be no map.
+int BpfOpenPinned(const std::string& path, UniqueFd* out);
+int BpfMapInfo(int map, bpf_map_info* out);
 /// True if the kernel's verifier takes a perf_event program of these instructions.
 bool BpfProgramLoads(std::span<const bpf_insn> program);
 /// A perf_event program that calls `helper` with no arguments that matter.

@@ -25,6 +25,7 @@ class OffCpuThreads {
     std::shared_ptr<const ProcessInfo> process;
     std::vector<op_frame> stack;
     LabelSet labels;
+    op_span_context span{};
     /// What the frames name, kept from being forgotten meanwhile.
     std::vector<std::shared_ptr<ProfiledFile>> files;
     uint64_t sinceNs = 0;

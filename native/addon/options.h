@@ -59,6 +59,7 @@ struct Options {
   uint64_t maxLineBytes = 48u << 20;
   uint32_t frameKinds = UINT32_MAX;  // bit of each FrameKind that stacks keep
   bool processContext = true;
+  std::string spanMapRoot;  // a BPF file system; empty: samples have no span
   ProfilerMode mode = ProfilerMode::Ebpf;
 };
 

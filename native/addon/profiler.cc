@@ -355,11 +355,11 @@ void Profiler::Deliver(const SampleRecord& record, const std::shared_ptr<const P
   // What follows the terminator is whatever the task had there before.
   std::memcpy(sample.comm, head.comm, strnlen(head.comm, OP_COMM_LEN - 1));
   if (head.kind == OP_SAMPLE_OFF_CPU) {
-    offCpu_.Left({head.tid, head.value}, {sample, info, stack_, labels, stackFiles_, head.time_ns});
+    offCpu_.Left({head.tid, head.value}, {sample, info, stack_, labels, head.span, stackFiles_, head.time_ns});
     return;
   }
   sample.process = window_->ProcessIndex(info);
-  SetLabels(labels, &sample);
+  SetContext(labels, head.span, &sample);
   if (!window_->Add(sample, stack_, head.time_ns, 0)) droppedWindowFull_++;
 }
 
@@ -373,9 +373,13 @@ void Profiler::ResolveLate(bool all) {
   late_->Resolve(BootTimeNs(), all, [this](const SampleRecord& record, const auto& info) { Deliver(record, info); });
 }
 
-void Profiler::SetLabels(const LabelSet& labels, SampleWindow::Sample* sample) {
+/// What the thread said that it works for.
+void Profiler::SetContext(const LabelSet& labels, const op_span_context& span, SampleWindow::Sample* sample) {
   sample->labels = window_->LabelsIndex(labels);
   if (!labels.empty() && sample->labels == 0) labelSetsRefused_++;
+  if (!HasTrace(span)) return;
+  sample->span = window_->SpanIndex(span);
+  (sample->span ? spansLinked_ : spansRefused_)++;
 }
 
 /// How many frames the tracepoint and its program put above the scheduler: the same for every switch.
@@ -398,7 +402,7 @@ void Profiler::OnOffCpuEnd(const op_sample& head) {
   for (const auto& file : away->files) UseFile(file, head.time_ns);
   auto& sample = away->sample;
   sample.process = window_->ProcessIndex(away->process);
-  SetLabels(away->labels, &sample);
+  SetContext(away->labels, away->span, &sample);
   const uint64_t timeNs = head.time_ns;
   if (!window_->Add(sample, away->stack, timeNs, timeNs - std::min(timeNs, away->sinceNs))) droppedWindowFull_++;
 }
@@ -462,6 +466,8 @@ void Profiler::TakeSnapshot() {
   snapshot_.droppedWindowFull = droppedWindowFull_;
   snapshot_.droppedMalformed = droppedMalformed_;
   snapshot_.labelSetsRefused = labelSetsRefused_;
+  snapshot_.spansLinked = spansLinked_;
+  snapshot_.spansRefused = spansRefused_;
   snapshot_.filteredRule = filteredRule_;
   snapshot_.filteredAge = filteredAge_;
   snapshot_.stacksMalformed = stacksMalformed_;

@@ -73,6 +73,8 @@ class Profiler {
     uint64_t droppedWindowFull = 0;
     uint64_t droppedMalformed = 0;
     uint64_t labelSetsRefused = 0;
+    uint64_t spansLinked = 0;
+    uint64_t spansRefused = 0;
     uint64_t filteredRule = 0;
     uint64_t filteredAge = 0;
     uint64_t lateWaiting = 0;
@@ -99,7 +101,7 @@ class Profiler {
   void Deliver(const SampleRecord& record, const std::shared_ptr<const ProcessInfo>& info);
   bool WaitsForTables(const SampleRecord& record, const std::shared_ptr<const ProcessInfo>& info);
   void ResolveLate(bool all);
-  void SetLabels(const LabelSet& labels, SampleWindow::Sample* sample);
+  void SetContext(const LabelSet& labels, const op_span_context& span, SampleWindow::Sample* sample);
   bool KeepsSample(const op_sample& head, const ProcessInfo& process);
   void ReadStack(const SampleRecord& record, const std::shared_ptr<const ProcessInfo>& info);
   void AddUserFrame(op_frame frame, int pid, uint64_t timeNs, const std::shared_ptr<const ProcessInfo>& info);
@@ -142,6 +144,8 @@ class Profiler {
   uint64_t droppedMalformed_ = 0;
   uint64_t stacksMalformed_ = 0;
   uint64_t labelSetsRefused_ = 0;
+  uint64_t spansLinked_ = 0;
+  uint64_t spansRefused_ = 0;
   uint64_t filteredRule_ = 0;
   uint64_t filteredAge_ = 0;
   bool symbolCacheRefused_ = false;

@@ -93,6 +93,8 @@ Profiler::NamedCounters Profiler::CountAll() const {
   add("cpu_ns_drain_thread", ThreadCpuNs(thread_));
   const std::lock_guard lock(mutex_);
   add("label_sets_refused", snapshot_.labelSetsRefused);
+  add("samples_with_span", snapshot_.spansLinked);
+  add("span_contexts_refused", snapshot_.spansRefused);
   add("processes", snapshot_.processes);
   add("files", snapshot_.files);
   add("file_open_errors", snapshot_.openErrors);

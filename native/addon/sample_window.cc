@@ -10,6 +10,7 @@ namespace {
 constexpr size_t kMaxEvents = 2u << 20;
 constexpr size_t kMaxFrames = 4u << 20;
 constexpr size_t kMaxLabelSets = 64u << 10;
+constexpr size_t kMaxSpans = 64u << 10;
 
 uint64_t HashBytes(const void* data, size_t size) {
   const auto* bytes = static_cast<const uint8_t*>(data);
@@ -39,6 +40,20 @@ uint32_t SampleWindow::LabelsIndex(const LabelSet& labels) {
   const auto [it, isNew] = labelsIndex_.try_emplace(labels, static_cast<uint32_t>(labelSets_.size()));
   if (isNew) labelSets_.push_back(labels);
   return it->second;
+}
+
+uint32_t SampleWindow::SpanIndex(const op_span_context& span) {
+  std::array<uint8_t, sizeof(span)> bytes;
+  std::memcpy(bytes.data(), &span, sizeof(span));
+  if (!HasTrace(span)) return 0;
+  const auto known = spanIndex_.find(bytes);
+  if (known != spanIndex_.end()) return known->second;
+  const size_t row = spans_.size() / sizeof(span);
+  // A server may begin another span with each sample.
+  if (row > kMaxSpans) return 0;
+  spans_.insert(spans_.end(), bytes.begin(), bytes.end());
+  spanIndex_.emplace(bytes, static_cast<uint32_t>(row));
+  return static_cast<uint32_t>(row);
 }
 
 uint32_t SampleWindow::StackIndex(std::span<const op_frame> stack) {

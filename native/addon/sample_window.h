@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -16,7 +17,7 @@
 namespace otelprof {
 
 /// What was sampled between two collects. Stacks are kept once, found by a 64-bit hash and compared frame
-/// by frame; samples once per (process, stack, thread, CPU, flags).
+/// by frame; samples once per (process, stack, thread, CPU, flags, labels, span).
 class SampleWindow {
  public:
   struct Sample {
@@ -28,6 +29,8 @@ class SampleWindow {
     uint8_t flags;  // bit 0 cut at the depth limit, bit 1 stopped early
     uint16_t probe;  // of kind OP_SAMPLE_PROBE
     uint32_t labels;  // of labelSets()
+    uint32_t span;  // of spans()
+    uint32_t reserved;
     char comm[OP_COMM_LEN];
   };
   struct Event {
@@ -43,6 +46,8 @@ class SampleWindow {
   uint32_t ProcessIndex(const std::shared_ptr<const ProcessInfo>& process);
   /// Row of a label set; 0 is the empty one.
   uint32_t LabelsIndex(const LabelSet& labels);
+  /// Row of a span context; 0 is the one of all zeroes, and of those without a trace id.
+  uint32_t SpanIndex(const op_span_context& span);
   void KeepFile(const std::shared_ptr<ProfiledFile>& file) { files_.try_emplace(file->id(), file); }
 
   uint64_t startUnixNs() const { return startUnixNs_; }
@@ -51,6 +56,8 @@ class SampleWindow {
   const std::vector<std::shared_ptr<const ProcessInfo>>& processes() const { return processes_; }
   const std::vector<LabelSet>& labelSets() const { return labelSets_; }
   const std::unordered_map<uint32_t, std::shared_ptr<ProfiledFile>>& files() const { return files_; }
+  /// Rows of op_span_context, packed.
+  const std::vector<uint8_t>& spans() const { return spans_; }
   size_t stackCount() const { return stackStart_.size() - 1; }
   std::span<const op_frame> stack(size_t index) const {
     return std::span(frames_).subspan(stackStart_[index], stackStart_[index + 1] - stackStart_[index]);
@@ -70,6 +77,8 @@ class SampleWindow {
   std::unordered_map<const ProcessInfo*, uint32_t> processIndex_;
   std::vector<LabelSet> labelSets_{{}};
   std::map<LabelSet, uint32_t> labelsIndex_;
+  std::vector<uint8_t> spans_ = std::vector<uint8_t>(sizeof(op_span_context));
+  std::map<std::array<uint8_t, sizeof(op_span_context)>, uint32_t> spanIndex_;
   std::unordered_map<uint32_t, std::shared_ptr<ProfiledFile>> files_;
 };
 

@@ -33,6 +33,10 @@ std::string_view WholeCharacters(std::string_view text) {
 
 }  // namespace
 
+bool HasTrace(const op_span_context& span) {
+  return std::any_of(std::begin(span.trace_id), std::end(span.trace_id), [](uint8_t byte) { return byte != 0; });
+}
+
 LabelSet ReadLabels(const op_sample& head, const uint8_t* labels) {
   LabelSet out;
   for (uint32_t i = 0; i < std::min<uint32_t>(head.label_count, OP_MAX_LABELS); i++) {

@@ -29,4 +29,7 @@ using LabelSet = std::vector<std::pair<std::string, std::string>>;
 /// The labels behind the kernel part; keys that are no text are left out, text that was cut ends with a whole character.
 LabelSet ReadLabels(const op_sample& head, const uint8_t* labels);
 
+/// Whether the thread worked for a span: a trace id of zeroes is none (W3C Trace Context).
+bool HasTrace(const op_span_context& span);
+
 }  // namespace otelprof

@@ -158,6 +158,14 @@ struct {
   __uint(key_size, OP_COMM_LEN);
   __type(value, __u64);
 } comm_rules SEC(".maps");
+/* What each thread works for; written by the instrumentation. The pinned map takes its place where it is read. */
+struct {
+  __uint(type, BPF_MAP_TYPE_LRU_HASH);
+  __uint(max_entries, 1);
+  __type(key, __u64);
+  __type(value, struct op_span_context);
+} traces_ctx_v1 SEC(".maps");
+
 /* File id → the runtime in it. */
 struct {
   __uint(type, BPF_MAP_TYPE_HASH);

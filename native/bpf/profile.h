@@ -18,7 +18,7 @@
 #define OP_STEP_BATCH 64
 #define OP_MAX_KERNEL_FRAMES 127
 #define OP_COMM_LEN 16
-#define OP_SAMPLE_VERSION 3
+#define OP_SAMPLE_VERSION 4
 
 /* ---- Unwind rows ------------------------------------------------------------------------------
  * A file's table is an array of 8-byte entries:
@@ -137,6 +137,15 @@ enum op_sample_kind {
   OP_SAMPLE_STACK = 4, /* not a sample: op_resume and memory follow; comes before the sample it belongs to */
 };
 
+/* What OpenTelemetry's eBPF instrumentation says of a thread: value of its pinned map, under the thread's
+ * bpf_get_current_pid_tgid(). The layout is not ours to change. All zeroes: the thread works for no span. */
+#define OP_SPAN_MAP_NAME "traces_ctx_v1"
+#define OP_SPAN_MAP_ENTRIES (1 << 14)
+struct op_span_context {
+  __u8 trace_id[16];
+  __u8 span_id[8];
+};
+
 /* Followed by user_count op_frame (leaf first), then kernel_count __u64 (leaf first). With root_count, what was
  * walked last is in a ring of OP_ROOT_FRAMES pairs of slots from slot OP_LEAF_SLOTS; leaf_count counts those before. */
 struct op_sample {
@@ -158,6 +167,7 @@ struct op_sample {
   __u32 label_count; /* op_label behind the kernel part */
   __u32 reserved;
   char comm[OP_COMM_LEN];
+  struct op_span_context span; /* zeroes without config.span_contexts */
 };
 
 /* Where a walk stands that met code whose table or mapping user space had not handed over yet. Bytes of the
@@ -200,6 +210,8 @@ struct op_config {
   __u32 off_cpu_threshold; /* a switch is chosen when a random number is not above */
   __u32 probe;             /* number of the probe this copy of the program is attached to */
   __u32 filter_comm;       /* some rule names a comm */
+  __u32 span_contexts;     /* traces_ctx_v1 is the pinned map */
+  __u32 pad;
   __u64 code_address_mask; /* the bits of a user address; others may hold an authentication code */
   __u64 min_age_ns;
   /* A sample matches rule i when bit i is set in its process's rules, and the rule names no comm or the

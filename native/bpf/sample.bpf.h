@@ -298,6 +298,21 @@ static __always_inline bool emit(void *ctx, struct op_scratch *s, bool has_kerne
   return true;
 }
 
+/* Global, so that its stack is not its caller's, whose calls are deep. */
+__weak __attribute__((noinline)) int read_span_context(__u32 cpu) {
+  struct op_scratch *s = scratch_of(cpu);
+  /* Of the host, whatever namespace samples tell. */
+  __u64 id = bpf_get_current_pid_tgid();
+  if (!s) return 0;
+
+  const struct op_span_context *span = bpf_map_lookup_elem(&traces_ctx_v1, &id);
+  if (span)
+    s->sample.span = *span;
+  else
+    __builtin_memset(&s->sample.span, 0, sizeof(s->sample.span));
+  return 0;
+}
+
 /* Fills in what every sample says. The caller has set the registers if `mode` is of user mode. */
 static __always_inline void take(struct op_scratch *s, const struct op_task *who, __u32 kind, __u64 value, __u64 mode) {
   struct task_struct *task = who->task;
@@ -311,6 +326,7 @@ static __always_inline void take(struct op_scratch *s, const struct op_task *who
   s->sample.cgroup_id = bpf_get_current_cgroup_id();
   s->sample.value = value;
   bpf_get_current_comm(s->sample.comm, sizeof(s->sample.comm));
+  if (config.span_contexts) read_span_context(s->sample.cpu);
   s->recorded.leaf = 0;
   s->recorded.root = 0;
   s->recorded.frames = 0;

@@ -32,6 +32,7 @@ void ReadSample(std::span<const uint8_t> bytes) {
   }
   // A ring of pairs wastes a slot on each native frame, and no slot is read twice.
   FUZZ_CHECK(slots <= head.user_count);
+  sum += HasTrace(head.span) + head.span.span_id[sizeof(head.span.span_id) - 1];
   for (const auto& [key, value] : ReadLabels(head, record->labels())) sum += key.size() + value.size();
   asm volatile("" : : "r"(sum));  // or the reads would be optimized away
 }

@@ -59,6 +59,7 @@ op_sample Sample(uint64_t timeNs) {
   head.tid = 9;
   head.time_ns = timeNs;
   head.flags = OP_SAMPLE_RESUME | OP_SAMPLE_UNKNOWN_MAPPING;
+  head.span.trace_id[0] = 3;
   return head;
 }
 
@@ -90,6 +91,7 @@ void WaitsForTheTableThenEndsTheWalk() {
   host.LoadTable();
   host.Resolve(11);
   CHECK_EQ(host.done, 1u);
+  CHECK_EQ(host.head.span.trace_id[0], 3);
   CHECK_EQ(host.addresses.size(), 2u);
   if (host.addresses.size() == 2) {
     CHECK_EQ(host.addresses[0], kLeaf + 8);

@@ -88,6 +88,11 @@ export interface ProfilerOptions {
   readonly frameKinds: number;
   /** Read what processes publish in their OTEL_CTX mapping. */
   readonly processContext: boolean;
+  /**
+   * The BPF file system below which OpenTelemetry's eBPF instrumentation says for which span a thread works; the map
+   * is made where it is missing. "" for samples without spans.
+   */
+  readonly spanMapRoot: string;
   readonly probes: readonly ProbeOption[];
 }
 

@@ -41,7 +41,7 @@ describe('reading a profile block', () => {
     }
   });
 
-  const rowColumns = [11, 12, 13, 15, 16, 23, 24, 25, 26, 30, 31, 32, 40, 44, 51, 60, 62, 65];
+  const rowColumns = [11, 12, 13, 15, 16, 23, 24, 25, 26, 30, 31, 32, 40, 44, 51, 60, 62, 65, 75];
   for (const id of rowColumns) {
     it(`refuses a row out of range in section ${id}`, () => {
       const sections = drawSections(SAMPLES);
@@ -51,6 +51,12 @@ describe('reading a profile block', () => {
       assert.throws(() => readProfileBlock(writeSections(sections)), /out of range/);
     });
   }
+
+  it('refuses a span that is cut', () => {
+    const sections = drawSections([{ pid: 7, frames: ['f'], times: [1n], span: 'ab'.repeat(24) }]);
+    sections.set(76, Uint8Array.from(sections.get(76)?.subarray(0, 47) ?? [], Number));
+    assert.throws(() => readProfileBlock(writeSections(sections)), /span_contexts/);
+  });
 
   for (const id of [1, 14, 43, 50, 67]) {
     it(`refuses ranges that do not add up in section ${id}`, () => {

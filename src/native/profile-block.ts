@@ -95,10 +95,17 @@ export interface ProfileBlock {
     readonly probe: Uint32Array;
     /** Row of `labelSets`; may be empty. */
     readonly labels: Uint32Array;
+    /** Row of `spans`; may be empty. */
+    readonly span: Uint32Array;
   };
   /** What programs said of what they do (Go pprof labels); set 0 is empty. Keys and values are strings. */
   readonly labelSets: { readonly start: Uint32Array; readonly key: Int32Array; readonly value: Int32Array };
+  /** Spans that threads worked for, SPAN_BYTES each: a trace id of 16 bytes, a span id of 8. Row 0 is all zeroes. */
+  readonly spans: Uint8Array;
 }
+
+/** Bytes of a row of `spans`. */
+export const SPAN_BYTES = 24;
 
 const MAGIC = 0x4b42504f;
 const VERSION = 1;
@@ -232,9 +239,15 @@ export function readProfileBlock(buffer: ArrayBuffer): ProfileBlock {
   const lineFunction = rowsOf('line_function', s.i32(44), functionName.length);
   const stackStart = s.u32(50);
   const stackLocation = rowsOf('stack_location', s.i32(51), locationMapping.length);
-  const labelRanges = s.u32(72);
-  const labelsStart = labelRanges.length > 0 ? labelRanges : new Uint32Array(1);
-  const labelKey = str('label_key', s.i32(73));
+  const labelSets = readLabelSets(s, strings);
+  const spans = readSpans(s);
+  const rows = {
+    processes: pid.length,
+    stacks: stackStart.length - 1,
+    strings,
+    labelSets: labelSets.start.length - 1,
+    spans: spans.length / SPAN_BYTES,
+  };
   return {
     windowStartNs: header.getBigUint64(16, true),
     windowEndNs: header.getBigUint64(24, true),
@@ -283,12 +296,9 @@ export function readProfileBlock(buffer: ArrayBuffer): ProfileBlock {
       start: ranges('stacks', stackStart, stackStart.length - 1, stackLocation.length),
       location: stackLocation,
     },
-    samples: readSamples(s, pid.length, stackStart.length - 1, strings, labelsStart.length - 1),
-    labelSets: {
-      start: ranges('labels', labelsStart, labelsStart.length - 1, labelKey.length),
-      key: labelKey,
-      value: str('label_value', s.i32(74), labelKey.length),
-    },
+    samples: readSamples(s, rows),
+    spans,
+    labelSets,
   };
 }
 
@@ -307,14 +317,32 @@ function readAttributes(
   };
 }
 
+function readLabelSets(s: Sections, strings: number): ProfileBlock['labelSets'] {
+  const start = s.u32(72);
+  const key = rowsOf('label_key', s.i32(73), strings);
+  return {
+    start: ranges(
+      'labels',
+      start.length > 0 ? start : new Uint32Array(1),
+      Math.max(start.length - 1, 0),
+      key.length,
+    ),
+    key,
+    value: rowsOf('label_value', s.i32(74), strings, key.length),
+  };
+}
+
+function readSpans(s: Sections): Uint8Array {
+  const spans = s.u8(76);
+  if (spans.length % SPAN_BYTES !== 0) throw new DecodeError(FORMAT, 0, 'span_contexts: a row is cut');
+  return spans;
+}
+
 function readSamples(
   s: Sections,
-  processes: number,
-  stacks: number,
-  strings: number,
-  labelSets: number,
+  rows: Readonly<Record<'processes' | 'stacks' | 'strings' | 'labelSets' | 'spans', number>>,
 ): ProfileBlock['samples'] {
-  const process = rowsOf('sample_process', s.u32(60), processes);
+  const process = rowsOf('sample_process', s.u32(60), rows.processes);
   const n = process.length;
   const timeNs = s.u64(68);
   const timeValue = s.i64(69);
@@ -324,15 +352,16 @@ function readSamples(
     length: n,
     process,
     kind: sized('sample_kind', s.u8(61), n),
-    stack: rowsOf('sample_stack', s.i32(62), stacks, n),
+    stack: rowsOf('sample_stack', s.i32(62), rows.stacks, n),
     tid: sized('sample_tid', s.i32(63), n),
     cpu: sized('sample_cpu', s.i32(64), n),
-    comm: rowsOf('sample_comm', s.i32(65), strings, n),
+    comm: rowsOf('sample_comm', s.i32(65), rows.strings, n),
     flags: sized('sample_flags', s.u8(66), n),
     timeStart: ranges('sample_times', s.u32(67), n, timeNs.length),
     timeNs,
     timeValue,
     probe: s.u32(70),
-    labels: rowsOf('sample_labels', s.u32(71), labelSets),
+    labels: rowsOf('sample_labels', s.u32(71), rows.labelSets),
+    span: rowsOf('sample_span', s.u32(75), rows.spans),
   };
 }

@@ -337,6 +337,50 @@ async function checkProbes(report: Report): Promise<void> {
   }
 }
 
+/** The links of samples of each kind, by the function of spans.c that they are in. */
+function judgeSpans(child: ChildProcess): Judge {
+  const wanted = new Map([
+    ['first', 'a1'],
+    ['second', 'b2'],
+    ['none', '00'],
+    ['other', '00'],
+  ]);
+  return (batch) => {
+    let wrong = 0;
+    const found = new Set<string>();
+    for (const profile of batch === undefined ? [] : profilesOf(batch, child.pid)) {
+      profile.samples.stack.forEach((stack, i) => {
+        const names = batch === undefined ? [] : stackNames(batch.dictionary, stack);
+        const [name, byte] = [...wanted].find(([each]) => names.includes(each)) ?? [];
+        if (name === undefined) return;
+        const link = batch?.dictionary.tables.links.traceIds[(profile.samples.link[i] ?? 0) * 16] ?? 0;
+        if (link.toString(16).padStart(2, '0') !== byte) wrong++;
+        found.add(`${typeOf(batch, profile)} in ${name}`);
+      });
+    }
+    const seen = `${wrong} wrong; ${[...found].sort().join(', ')}`;
+    assert.equal(wrong, 0, seen);
+    return { seen, ok: found.size === 3 * wanted.size };
+  };
+}
+
+/** The map is made by the profiler here, and looked up by all three programs. */
+async function checkSpans(report: Report): Promise<void> {
+  const probe = { type: 'kprobe', mode: 'uprobe', target: join(BIN, 'spans'), symbol: 'hit' };
+  await report('spans of threads', async () => {
+    let seen = '';
+    await profiling(
+      { ...RATE, obi_process_ctx: true, off_cpu_threshold: 1, probes: [probe] },
+      [['spans', 'run', '/sys/fs/bpf/otel/traces_ctx_v1']],
+      async (source, [child]) => {
+        assert.ok(child);
+        seen = holdsFor((await settle(source, { spans: judgeSpans(child) })).get('spans'));
+      },
+    );
+    return seen;
+  });
+}
+
 async function checkFilters(report: Report): Promise<void> {
   await report('filters', async () => {
     const kept = start('deep', '3');
@@ -387,6 +431,7 @@ export async function checkKernel(report: Report): Promise<void> {
   await checkOffCpu('off-CPU, typed tracepoint', report, loadAddon);
   await checkOffCpu('off-CPU, raw tracepoint', report, withoutTypedTracepoints);
   await checkProbes(report);
+  await checkSpans(report);
   await checkFilters(report);
   await checkPerfEvents(report);
 }

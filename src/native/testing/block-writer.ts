@@ -17,6 +17,8 @@ export interface DrawnSample {
   readonly times: readonly bigint[];
   readonly values?: readonly bigint[];
   readonly probe?: number;
+  /** Trace id and span id in hex, 48 digits. */
+  readonly span?: string;
 }
 
 /** Sections into one block, as native/addon/block.h lays them out. */
@@ -63,6 +65,7 @@ export function drawSections(samples: readonly DrawnSample[]): Map<number, Colum
   const mapping = [strings.row(''), strings.row('app'), strings.row('aabbcc'), strings.row('00ff')];
   const functions = table(0);
   const stacks = table<number[]>([]);
+  const spans = table('0'.repeat(48));
   const pids = [...new Set(samples.map((s) => s.pid))];
   const of = (pid: number): DrawnSample => samples.find((s) => s.pid === pid) as DrawnSample;
   const env = pids.map((pid) => Object.entries(of(pid).env ?? {}));
@@ -111,7 +114,9 @@ export function drawSections(samples: readonly DrawnSample[]): Map<number, Colum
     [68, BigUint64Array.from(samples.flatMap((s) => s.times))],
     [69, BigInt64Array.from(samples.flatMap((s) => s.values ?? []))],
     [70, Uint32Array.from(samples, (s) => s.probe ?? 0)],
+    [75, Uint32Array.from(samples, (s) => (s.span === undefined ? 0 : spans.row(s.span)))],
   ]);
+  sections.set(76, new Uint8Array(Buffer.from(spans.rows.join(''), 'hex')));
   const utf8 = strings.rows.map((s) => Buffer.from(s));
   sections.set(1, prefix(utf8.map((b) => b.length)));
   sections.set(2, new Uint8Array(Buffer.concat(utf8)));

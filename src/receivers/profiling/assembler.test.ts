@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { encodePprof } from '../../codecs/pprof/encode.ts';
 import { readProfileBlock } from '../../native/profile-block.ts';
 import { drawBlock, type DrawnSample } from '../../native/testing/block-writer.ts';
 import { valueToText } from '../../pdata/any-value.ts';
@@ -112,6 +113,31 @@ describe('assembling a batch from a block', () => {
       'process.executable.build_id.gnu': 'aabbcc',
       'process.executable.build_id.htlhash': '00ff',
     });
+  });
+
+  it('links a sample to the span that its thread worked for', () => {
+    const a = `${'a1'.repeat(16)}${'b2'.repeat(8)}`;
+    const b = `${'a1'.repeat(16)}${'c3'.repeat(8)}`;
+    const batch = assemble([
+      { pid: 7, frames: ['f'], times: [1n] },
+      { pid: 7, frames: ['f'], times: [2n], span: a },
+      { pid: 7, frames: ['f'], times: [3n], span: b },
+      { pid: 9, frames: ['f'], times: [4n], span: a },
+    ]);
+    const { traceIds, spanIds } = batch.dictionary.tables.links;
+    const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
+    const links = [...batch.profiles()].flatMap(({ profile }) =>
+      [...profile.samples.link].map(
+        (row) =>
+          hex(traceIds.subarray(row * 16, row * 16 + 16)) + hex(spanIds.subarray(row * 8, row * 8 + 8)),
+      ),
+    );
+    assert.deepEqual(links, ['0'.repeat(48), a, b, a]);
+    const [first] = batch.profiles();
+    assert.ok(first !== undefined);
+    const pprof = Buffer.from(encodePprof(batch.dictionary, [first.profile])).toString('latin1');
+    for (const text of ['trace_id', 'a1'.repeat(16), 'span_id', 'c3'.repeat(8)])
+      assert.ok(pprof.includes(text), text);
   });
 
   it('puts off-CPU samples into a profile of their own, with a value for each timestamp', () => {

@@ -1,5 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-import { AttributeKind, FRAME_TYPES, type ProfileBlock, SampleKind } from '../../native/profile-block.ts';
+import {
+  AttributeKind,
+  FRAME_TYPES,
+  type ProfileBlock,
+  SampleKind,
+  SPAN_BYTES,
+} from '../../native/profile-block.ts';
 import {
   boolValue,
   encodeAnyValue,
@@ -23,6 +29,7 @@ import {
   emptyLists,
   type AttributeTable,
   type IndexLists,
+  type LinkTable,
   type Samples,
   type StringTable,
 } from '../../pdata/tables.ts';
@@ -32,6 +39,7 @@ import { identityAttributes } from './process-identity.ts';
 export const TRUNCATED_ATTRIBUTE = 'otelcol.profiles.stack.truncated';
 /** More than there are kinds: kind and probe number make one key. */
 const PROBE_STRIDE = 16;
+const TRACE_ID_BYTES = 16;
 const SCHEMA_URL = 'https://opentelemetry.io/schemas/1.37.0';
 
 /**
@@ -117,11 +125,24 @@ class Assembler {
         lineColumn: widened(locations.lineColumn),
       },
       stacks: { length: stacks.length, locations: { start: stacks.start, values: stacks.location } },
-      links: { length: 1, traceIds: new Uint8Array(16), spanIds: new Uint8Array(8) },
+      links: this.#links(),
       attributes: this.#attributes.finish(),
       strings: this.#strings.finish(),
     });
     return new ProfilesBatch(dictionary, resources);
+  }
+
+  /** The spans as they are: row 0 is the null link of both. */
+  #links(): LinkTable {
+    const { spans } = this.#block;
+    const length = Math.max(spans.length / SPAN_BYTES, 1);
+    const traceIds = new Uint8Array(length * TRACE_ID_BYTES);
+    const spanIds = new Uint8Array(length * (SPAN_BYTES - TRACE_ID_BYTES));
+    for (let i = 0, at = 0; at < spans.length; i++, at += SPAN_BYTES) {
+      traceIds.set(spans.subarray(at, at + TRACE_ID_BYTES), i * TRACE_ID_BYTES);
+      spanIds.set(spans.subarray(at + TRACE_ID_BYTES, at + SPAN_BYTES), i * (SPAN_BYTES - TRACE_ID_BYTES));
+    }
+    return { length, traceIds, spanIds };
   }
 
   /** Sample rows by process (the first one of those that are merged) and kind, in order of first appearance. */
@@ -262,7 +283,7 @@ class Assembler {
     return {
       length: rows.length,
       stack,
-      link: new Int32Array(rows.length),
+      link: Int32Array.from(rows, (row) => samples.span[row] ?? 0),
       attributes: { start: attributeStart, values: attributes.finish() },
       valueStart: hasValues ? timestampStart : new Uint32Array(rows.length + 1),
       values,

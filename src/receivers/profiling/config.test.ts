@@ -12,7 +12,7 @@ describe('the configuration of the profiling receiver', () => {
     assert.equal(defaults.error_mode, 'propagate');
   });
 
-  const bad: readonly (readonly [string, unknown, RegExp])[] = [
+  const bad: readonly (readonly [string, unknown, RegExp, object?])[] = [
     ['samples_per_second', 0, /invalid sampling frequency/],
     ['reporter_interval', '0s', /must be positive/],
     ['reporter_interval', 5, /missing unit/],
@@ -33,6 +33,8 @@ describe('the configuration of the profiling receiver', () => {
     ['map_scale_factor', 9, /<=8/],
     ['probes', [{ type: 'tracepoint', symbol: 'x' }], /kprobe/],
     ['probes', [{ type: 'kprobe', mode: 'uprobe', symbol: 'malloc' }], /needs a target/],
+    ['bpf_fs_root', 'relative', /absolute path/, { obi_process_ctx: true }],
+    ['bpf_fs_root', '', /absolute path/, { obi_process_ctx: true }],
     ['samples_per_seconds', 97, /samples_per_seconds/],
     ['limits', { cpu: 0 }, /at least 0.001/],
     ['limits', { memory_mib: 4 }, /at least 8/],
@@ -42,9 +44,9 @@ describe('the configuration of the profiling receiver', () => {
     ['filter', { exclude: [{ comm: 'longer than a comm' }] }, /at most 15/],
     ['filter', { exclude: Array.from({ length: 65 }, (_, i) => ({ pid: i + 1 })) }, /at most 64/],
   ];
-  for (const [key, value, want] of bad) {
+  for (const [key, value, want, more] of bad) {
     it(`refuses ${key}: ${JSON.stringify(value)}`, () => {
-      const result = configSchema.safeParse({ [key]: value });
+      const result = configSchema.safeParse({ [key]: value, ...more });
       assert.ok(!result.success);
       assert.match(result.error.issues.map((i) => JSON.stringify(i)).join(), want);
     });

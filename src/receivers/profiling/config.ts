@@ -68,8 +68,7 @@ function checkPinnedCpus(text: string, context: z.RefinementCtx): void {
 const positiveDuration = (name: string): ReturnType<typeof durationSchema> =>
   durationSchema().refine((ms) => ms > 0, { message: `${name} must be positive` });
 
-/** Keys, defaults and checks of the OpenTelemetry eBPF profiler's receiver; durations in milliseconds. */
-export const configSchema = section({
+const shape = {
   samples_per_second: z
     .int()
     .min(1, { message: 'invalid sampling frequency, must be at least 1' })
@@ -153,6 +152,17 @@ export const configSchema = section({
       });
     })
     .default([]),
+};
+
+/** Keys, defaults and checks of the OpenTelemetry eBPF profiler's receiver; durations in milliseconds. */
+export const configSchema = section(shape, ({ obi_process_ctx, bpf_fs_root }, issues) => {
+  if (obi_process_ctx && !isAbsolute(bpf_fs_root)) {
+    issues.addIssue({
+      code: 'custom',
+      path: ['bpf_fs_root'],
+      message: 'obi_process_ctx needs the absolute path of a BPF file system',
+    });
+  }
 });
 
 export type Config = z.output<typeof configSchema>;
@@ -163,9 +173,7 @@ const WITHOUT_EFFECT = {
   clock_sync_interval: 'the offset of the clocks is taken anew with every report',
   max_grpc_retries: 'the receiver sends nothing itself: see retry_on_failure of the exporter',
   max_rpc_msg_size: 'the receiver sends nothing itself: see the limits of the exporter',
-  bpf_fs_root: 'no eBPF map is pinned',
-  obi_process_ctx:
-    'samples are not linked to traces; what processes publish of themselves is process_context',
+  bpf_fs_root: 'no eBPF map is pinned without obi_process_ctx',
 } as const satisfies Partial<Record<keyof Config, string>>;
 
 /** Keys that act in the kernel's part only. */
@@ -178,6 +186,7 @@ const NEED_EBPF = [
   'pid_namespace_translation',
   'probes',
   'limits',
+  'obi_process_ctx',
 ] as const satisfies readonly (keyof Config)[];
 
 const isKeyOf = <T extends object>(table: T, key: string): key is Extract<keyof T, string> =>
@@ -203,7 +212,9 @@ export function disabledRuntimes(config: Config): string[] {
 
 /** The keys that are set away from their default and have no effect, with the reason, for one WARN line. */
 export function inactiveKeys(config: Config): Record<string, string> {
-  const keys = Object.keys(WITHOUT_EFFECT).filter((key) => isKeyOf(WITHOUT_EFFECT, key));
+  const keys = Object.keys(WITHOUT_EFFECT)
+    .filter((key) => isKeyOf(WITHOUT_EFFECT, key))
+    .filter((key) => key !== 'bpf_fs_root' || !config.obi_process_ctx);
   return Object.fromEntries(changedKeys(config, keys).map((key) => [key, Reflect.get(WITHOUT_EFFECT, key)]));
 }
 

@@ -271,18 +271,37 @@ describe('the profiling receiver', () => {
     await receiver.shutdown(never());
   });
 
+  it('tells the native part where the spans of threads are found, only if it is asked to', async () => {
+    for (const [config, root, warned] of [
+      [{ bpf_fs_root: '/run/bpf' }, '', ['bpf_fs_root']],
+      [{ bpf_fs_root: '/run/bpf', obi_process_ctx: true }, '/run/bpf', []],
+    ] as const) {
+      const addon = new FakeAddon();
+      const { settings, receiver } = bench(addon, config);
+      await receiver.start(testHost(), never());
+      assert.equal(addon.made[0]?.spanMapRoot, root);
+      const entries = settings.logger.entries.filter((e) => e.message === 'keys are set that have no effect');
+      assert.deepEqual(
+        entries.flatMap((e) => Object.keys(Object(e.fields['keys']))),
+        warned,
+      );
+      await receiver.shutdown(never());
+    }
+  });
+
   it('names the keys that need eBPF where there is none', async () => {
     const { settings, receiver } = bench(new FakeAddon(['ebpf']), {
       error_mode: 'ignore',
       off_cpu_threshold: 0.1,
       probabilistic_threshold: 50,
+      obi_process_ctx: true,
       samples_per_second: 49,
     });
     await receiver.start(testHost(), never());
     const warned = settings.logger.entries.filter((e) => e.message === 'keys are set that need eBPF');
     assert.deepEqual(
       warned.map((e) => e.fields['keys']),
-      [['probabilistic_threshold', 'off_cpu_threshold']],
+      [['probabilistic_threshold', 'off_cpu_threshold', 'obi_process_ctx']],
     );
     await receiver.shutdown(never());
   });

@@ -138,6 +138,7 @@ function openNative(
     nameCacheSize: config.frame_cache_size,
     frameKinds: frameKinds(config),
     processContext: config.process_context,
+    spanMapRoot: config.obi_process_ctx ? config.bpf_fs_root : '',
     symbolCacheDirectory: cache.directory,
     symbolCacheBytes: config.symbol_cache.max_size_mib * MIB,
     reportBareFiles: downloads !== undefined,

@@ -13,6 +13,7 @@ int main(void) {
   mount("devtmpfs", "/dev", "devtmpfs", 0, NULL);
   mount("cgroup2", "/sys/fs/cgroup", "cgroup2", 0, NULL);
   mount("tmpfs", "/tmp", "tmpfs", 0, NULL);
+  mount("bpf", "/sys/fs/bpf", "bpf", 0, NULL);
   pid_t tests = fork();
   if (tests == 0) {
     char *const environment[] = {"PATH=/usr/bin", "HOME=/tmp", NULL};
