@@ -84,7 +84,10 @@ describe('spans of threads', { timeout: 120_000, skip: WITHOUT_ROOT }, () => {
   async function run(map: string): Promise<ChildProcess> {
     const child = spawn(program, ['run', map], { stdio: ['ignore', 'pipe', 'inherit'] });
     children.push(child);
-    await once(child.stdout, 'data');
+    let said = '';
+    child.stdout.on('data', (chunk: Buffer) => (said += chunk.toString()));
+    await Promise.race([once(child.stdout, 'data'), once(child, 'close')]);
+    assert.match(said, /^ready/);
     return child;
   }
 

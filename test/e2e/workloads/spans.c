@@ -20,6 +20,13 @@
 
 static long bpf(int command, union bpf_attr *attr) { return syscall(SYS_bpf, command, attr, sizeof(*attr)); }
 
+/* An initializer need not reach all bytes of a union, and the kernel refuses what it does not know. */
+static union bpf_attr zeroed(void) {
+  union bpf_attr attr;
+  memset(&attr, 0, sizeof(attr));
+  return attr;
+}
+
 static int must(long result, const char *what) {
   if (result >= 0) return (int)result;
   perror(what);
@@ -33,35 +40,41 @@ static int load_id(int shift) {
       {BPF_ALU64 | BPF_RSH | BPF_K, 0, 0, 0, shift},
       {BPF_JMP | BPF_EXIT, 0, 0, 0, 0},
   };
-  union bpf_attr attr = {.prog_type = BPF_PROG_TYPE_RAW_TRACEPOINT,
-                         .insns = (uintptr_t)program,
-                         .insn_cnt = sizeof(program) / sizeof(*program),
-                         .license = (uintptr_t) "GPL"};
+  union bpf_attr attr = zeroed();
+  attr.prog_type = BPF_PROG_TYPE_RAW_TRACEPOINT;
+  attr.insns = (uintptr_t)program;
+  attr.insn_cnt = sizeof(program) / sizeof(*program);
+  attr.license = (uintptr_t) "GPL";
   return must(bpf(BPF_PROG_LOAD, &attr), "load");
 }
 
 static uint32_t run_id(int shift) {
-  union bpf_attr attr = {.test = {.prog_fd = (uint32_t)load_id(shift)}};
+  union bpf_attr attr = zeroed();
+  attr.test.prog_fd = (uint32_t)load_id(shift);
   must(bpf(BPF_PROG_TEST_RUN, &attr), "run");
   close((int)attr.test.prog_fd);
   return attr.test.retval;
 }
 
 static void pin(int fd, const char *path) {
-  union bpf_attr attr = {.pathname = (uintptr_t)path, .bpf_fd = (uint32_t)fd};
+  union bpf_attr attr = zeroed();
+  attr.pathname = (uintptr_t)path;
+  attr.bpf_fd = (uint32_t)fd;
   must(bpf(BPF_OBJ_PIN, &attr), "pin");
 }
 
 static int make_map(int type, int key, int value, int entries) {
-  union bpf_attr attr = {.map_type = (uint32_t)type,
-                         .key_size = (uint32_t)key,
-                         .value_size = (uint32_t)value,
-                         .max_entries = (uint32_t)entries};
+  union bpf_attr attr = zeroed();
+  attr.map_type = (uint32_t)type;
+  attr.key_size = (uint32_t)key;
+  attr.value_size = (uint32_t)value;
+  attr.max_entries = (uint32_t)entries;
   return must(bpf(BPF_MAP_CREATE, &attr), "create");
 }
 
 static int open_map(const char *path) {
-  union bpf_attr attr = {.pathname = (uintptr_t)path};
+  union bpf_attr attr = zeroed();
+  attr.pathname = (uintptr_t)path;
   const long fd = bpf(BPF_OBJ_GET, &attr);
   if (fd >= 0 || errno != ENOENT) return must(fd, "open");
   /* Without a name, which is the maker's choice, and larger than the profiler would make it. */
@@ -74,12 +87,17 @@ static int map;
 static uint64_t key;
 
 static void work_for(const unsigned char span[24]) {
-  union bpf_attr attr = {.map_fd = (uint32_t)map, .key = (uintptr_t)&key, .value = (uintptr_t)span};
+  union bpf_attr attr = zeroed();
+  attr.map_fd = (uint32_t)map;
+  attr.key = (uintptr_t)&key;
+  attr.value = (uintptr_t)span;
   must(bpf(BPF_MAP_UPDATE_ELEM, &attr), "update");
 }
 
 static void work_for_none(void) {
-  union bpf_attr attr = {.map_fd = (uint32_t)map, .key = (uintptr_t)&key};
+  union bpf_attr attr = zeroed();
+  attr.map_fd = (uint32_t)map;
+  attr.key = (uintptr_t)&key;
   bpf(BPF_MAP_DELETE_ELEM, &attr);
 }
 
