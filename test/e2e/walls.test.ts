@@ -14,6 +14,15 @@ import { buildTrouble, leastComplete, recordApart, type Report, type Trouble } f
 
 const BURN = /^_start;.*;main;outer_work/;
 const IN_SHELL = ['sh', '-c'];
+const few = '-all,+bpf,+perfmon,+syslog';
+/** A user who is not root, with what the profiler cannot do without. */
+const withFewCapabilities = [
+  'setpriv',
+  '--reuid=65534',
+  '--regid=65534',
+  '--clear-groups',
+  ...['--bounding-set', '--inh-caps', '--ambient-caps'].map((option) => `${option}=${few}`),
+];
 /** `$0` and `$@` of a shell that ends by becoming the profiler. */
 const BECOME = 'exec "$0" "$@"';
 
@@ -57,19 +66,34 @@ describe('what is kept from the profiler', { timeout: 180_000, skip: WITHOUT_ROO
     assertAddsUp(report);
   });
 
-  it("sees mappings as they are made where other users' /proc is closed to it", async () => {
+  it('profiles processes that /proc hides from its user, by the names the kernel has for them', async () => {
     const early = await burn();
     let late = '';
-    const few = '-all,+bpf,+perfmon,+syslog';
-    const caps = ['--bounding-set', '--inh-caps', '--ambient-caps'].map((option) => `${option}=${few}`);
+    const hidden = 'mount -t proc -o hidepid=2 proc /proc';
     const report = await recordApart(
-      ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups', ...caps],
+      ['unshare', '--mount', ...IN_SHELL, `${hidden} && ${BECOME}`, ...withFewCapabilities],
       {},
       async () => {
         late = await burn();
         await delay(200);
       },
     );
+    assert.equal(of(report, early).executable, 'burn-c');
+    assert.equal(eventsOf(of(report, early), BURN), 0);
+    assert.ok((report.stats['process_sync_failures'] ?? 0) > 0);
+    // Its mappings were heard of as they were made.
+    assert.equal(of(report, late).executable, 'burn-c');
+    leastComplete(of(report, late), BURN, 0.9);
+    assertAddsUp(report);
+  });
+
+  it("sees mappings as they are made where other users' /proc is closed to it", async () => {
+    const early = await burn();
+    let late = '';
+    const report = await recordApart(withFewCapabilities, {}, async () => {
+      late = await burn();
+      await delay(200);
+    });
     // Since Linux 6.13 CAP_PERFMON opens /proc/PID/maps: then the files are found for early ones too.
     assert.equal(of(report, early).executable, 'burn-c');
     assert.equal(of(report, late).executable, 'burn-c');
