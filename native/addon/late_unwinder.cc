@@ -12,6 +12,8 @@ constexpr uint64_t kPatienceNs = 10'000'000'000;
 constexpr size_t kMaxWaitingBytes = 32u << 20;
 // A stack and its sample leave the kernel program together; more than this many CPUs do not race.
 constexpr size_t kMaxLooseStacks = 1024;
+// After this the sample was lost, or is not wanted: 84 KiB each are too much to keep for it.
+constexpr uint64_t kLooseNs = 1'000'000'000;
 
 bool SameMoment(const op_sample& a, const op_sample& b) {
   return a.time_ns == b.time_ns && a.tid == b.tid && a.cpu == b.cpu;
@@ -47,10 +49,16 @@ bool LateUnwinder::TakeStack(const op_sample& head, Waiting* out) {
   return true;
 }
 
-bool LateUnwinder::Add(const SampleRecord& record, const std::shared_ptr<const ProcessInfo>& process,
-                       Mappings mappings) {
+bool LateUnwinder::Add(SampleRecord* lent, const std::shared_ptr<const ProcessInfo>& process, Mappings mappings) {
+  const SampleRecord& record = *lent;
   Waiting waiting;
-  if (!TakeStack(record.head(), &waiting)) return false;
+  if (!TakeStack(record.head(), &waiting)) {
+    Count(OP_COUNT_USER_STACKS);
+    Count(OP_COUNT_USER_FRAMES, record.head().user_count);
+    Count(OP_COUNT_ERR_STACK_LOST);
+    lent->EndEarly(OP_COUNT_ERR_STACK_LOST);
+    return false;
+  }
   waiting.head = record.head();
   waiting.frames.resize(waiting.head.user_count);
   if (!waiting.frames.empty())
@@ -90,6 +98,7 @@ void LateUnwinder::Resolve(uint64_t nowNs, bool all, const Done& done) {
     if (const auto record = SampleRecord::Decode(record_)) done(*record, waiting.process);
   }
   waiting_ = std::move(still);
+  std::erase_if(stacks_, [&](const auto& stack) { return nowNs > stack.first.time_ns + kLooseNs; });
 }
 
 LateUnwinder::Outcome LateUnwinder::Unwind(Waiting* waiting, bool last) {

@@ -32,13 +32,16 @@ class LateUnwinder {
 
   /// A copy of a stack, of which the sample follows. Malformed ones are false.
   bool AddStack(const op_sample& head, std::span<const uint8_t> rest);
-  /// Keeps a sample whose copy of the stack came before; false if that did not. `mappings` are those of the moment.
-  bool Add(const SampleRecord& record, const std::shared_ptr<const ProcessInfo>& process, Mappings mappings);
+  /// Keeps a sample whose copy of the stack came before. False if that did not, or was malformed: the record then says
+  /// that it ends early, which is counted. `mappings` are those of the moment.
+  bool Add(SampleRecord* record, const std::shared_ptr<const ProcessInfo>& process, Mappings mappings);
   /// Unwinds what has its tables, or has waited for too long, or `all`; each goes to `done`, in their order of
   /// arrival if they waited for the same. Error and flags of the head are set.
   void Resolve(uint64_t nowNs, bool all, const Done& done);
 
   size_t size() const { return waiting_.size(); }
+  /// Copies of stacks whose samples have not come.
+  size_t looseStacks() const { return stacks_.size(); }
   /// Samples unwound although a table was still missing.
   uint64_t gaveUp() const { return gaveUp_; }
   /// What the kernel program would have counted.

@@ -322,7 +322,7 @@ void Profiler::AddRuntimeFrame(op_frame frame, const op_frame_detail& detail, ui
 }
 
 void Profiler::OnRecord(std::span<const uint8_t> bytes) {
-  const auto record = SampleRecord::Decode(bytes);
+  auto record = SampleRecord::Decode(bytes);
   if (!record) {
     droppedMalformed_++;
     return;
@@ -337,7 +337,7 @@ void Profiler::OnRecord(std::span<const uint8_t> bytes) {
   if (head.flags & (OP_SAMPLE_UNKNOWN_PROCESS | OP_SAMPLE_UNKNOWN_MAPPING)) processes_->NoteUnknown(pid, head.time_ns);
   const auto info = processes_->InfoAt(pid, head.time_ns, head.comm);
   if (!KeepsSample(head, *info)) return;
-  if (!WaitsForTables(*record, info)) Deliver(*record, info);
+  if (!WaitsForTables(&*record, info)) Deliver(*record, info);
 }
 
 void Profiler::Deliver(const SampleRecord& record, const std::shared_ptr<const ProcessInfo>& info) {
@@ -349,8 +349,7 @@ void Profiler::Deliver(const SampleRecord& record, const std::shared_ptr<const P
   sample.tid = head.tid;
   sample.cpu = head.cpu;
   sample.kind = head.kind;
-  sample.flags = static_cast<uint8_t>((head.flags & OP_SAMPLE_TRUNCATED ? 1 : 0) |
-                                      (head.flags & OP_SAMPLE_ERROR ? 2 : 0));
+  sample.flags = SampleWindow::FlagsOf(head);
   if (head.kind == OP_SAMPLE_PROBE) sample.probe = static_cast<uint16_t>(head.value);
   // What follows the terminator is whatever the task had there before.
   std::memcpy(sample.comm, head.comm, strnlen(head.comm, OP_COMM_LEN - 1));
@@ -364,9 +363,9 @@ void Profiler::Deliver(const SampleRecord& record, const std::shared_ptr<const P
 }
 
 /// Keeps a sample whose walk the kernel program could not end.
-bool Profiler::WaitsForTables(const SampleRecord& record, const std::shared_ptr<const ProcessInfo>& info) {
-  return record.head().flags & OP_SAMPLE_RESUME &&
-         late_->Add(record, info, processes_->Mappings(static_cast<int>(record.head().tgid)));
+bool Profiler::WaitsForTables(SampleRecord* record, const std::shared_ptr<const ProcessInfo>& info) {
+  return record->head().flags & OP_SAMPLE_RESUME &&
+         late_->Add(record, info, processes_->Mappings(static_cast<int>(record->head().tgid)));
 }
 
 void Profiler::ResolveLate(bool all) {

@@ -99,7 +99,7 @@ class Profiler {
   size_t TracepointFrames(const SampleRecord& record);
   void OnOffCpuEnd(const op_sample& head);
   void Deliver(const SampleRecord& record, const std::shared_ptr<const ProcessInfo>& info);
-  bool WaitsForTables(const SampleRecord& record, const std::shared_ptr<const ProcessInfo>& info);
+  bool WaitsForTables(SampleRecord* record, const std::shared_ptr<const ProcessInfo>& info);
   void ResolveLate(bool all);
   void SetContext(const LabelSet& labels, const op_span_context& span, SampleWindow::Sample* sample);
   bool KeepsSample(const op_sample& head, const ProcessInfo& process);

@@ -27,6 +27,12 @@ class SampleRecord {
     return address;
   }
 
+  /// The walk ends where the frames do: what was to go on with it is not there. `error` is an op_counter.
+  void EndEarly(uint32_t error) {
+    head_.flags = static_cast<uint16_t>((head_.flags & ~OP_SAMPLE_RESUME) | OP_SAMPLE_ERROR);
+    head_.error = error;
+  }
+
   /// The user's slots, for ReadUserFrames.
   const uint8_t* slots() const { return user_; }
   /// head().label_count of op_label, for ReadLabels.

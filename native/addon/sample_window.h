@@ -39,6 +39,12 @@ class SampleWindow {
     uint64_t value;
   };
 
+  /// Sample::flags of a record. A walk that user space was to go on with, and did not, stopped early.
+  static uint8_t FlagsOf(const op_sample& head) {
+    return static_cast<uint8_t>((head.flags & OP_SAMPLE_TRUNCATED ? 1 : 0) |
+                                (head.flags & (OP_SAMPLE_ERROR | OP_SAMPLE_RESUME) ? 2 : 0));
+  }
+
   explicit SampleWindow(uint64_t startUnixNs) : startUnixNs_(startUnixNs), stackStart_{0} {}
 
   /// False, and nothing kept, when the window holds all it may.

@@ -23,6 +23,7 @@
   X(ERR_PC, "unwind_error_pc_not_executable")       \
   X(ERR_REGS, "unwind_error_no_user_registers")     \
   X(ERR_COMPAT, "unwind_error_32_bit_process")      \
+  X(ERR_STACK_LOST, "unwind_error_stack_copy_lost") \
   X(KERNEL_STACK_FAILED, "kernel_stack_failed")     \
   X(TORN_MAPPING, "mapping_changed_while_read")     \
   X(FILTERED_RULE, "drop_filtered_rule")            \

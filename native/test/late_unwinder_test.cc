@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "sample_window.h"
 #include "test_macros.h"
 #include "user_frames.h"
 
@@ -33,8 +34,10 @@ struct Host {
     std::vector<uint8_t> bytes(sizeof(sample) + rest.size());
     std::memcpy(bytes.data(), &sample, sizeof(sample));
     std::copy(rest.begin(), rest.end(), bytes.begin() + sizeof(sample));
-    const auto record = SampleRecord::Decode(bytes);
-    return record && late.Add(*record, nullptr, mappings);
+    auto record = SampleRecord::Decode(bytes);
+    if (!record || late.Add(&*record, nullptr, mappings)) return record.has_value();
+    head = record->head();
+    return false;
   }
   void LoadTable() {
     const std::vector<op_row> rows = {{kLeaf, OP_RULE(OP_RULE_SP, 2, 0)}, {kOutermost, OP_RULE(OP_RULE_END, 0, 0)}};
@@ -189,6 +192,44 @@ void MalformedStacksAreRefused() {
   CHECK(!host.late.AddStack(Sample(6), stack));
 }
 
+void SamplesWithoutTheirStackSayThatTheyEndEarly() {
+  Host host;
+  auto stack = Stack(1);
+  CHECK(!host.late.AddStack(Sample(5), std::span(stack).first(stack.size() - 1)));  // malformed
+  op_sample head = Sample(5);
+  head.user_count = 1;
+  const uint8_t frame[sizeof(op_frame)] = {};
+  CHECK_EQ(SampleWindow::FlagsOf(head), 2);
+  CHECK(!host.Add(head, frame));
+  CHECK(host.head.flags & OP_SAMPLE_ERROR);
+  CHECK(!(host.head.flags & OP_SAMPLE_RESUME));
+  CHECK(host.head.flags & OP_SAMPLE_UNKNOWN_MAPPING);
+  CHECK_EQ(host.head.error, uint32_t{OP_COUNT_ERR_STACK_LOST});
+  CHECK_EQ(SampleWindow::FlagsOf(host.head), 2);
+  CHECK(!host.Add(Sample(6)));  // never came
+  CHECK_EQ(host.late.counter(OP_COUNT_ERR_STACK_LOST), 2u);
+  CHECK_EQ(host.late.counter(OP_COUNT_USER_STACKS), 2u);
+  CHECK_EQ(host.late.counter(OP_COUNT_USER_FRAMES), 1u);
+  CHECK_EQ(host.late.counter(OP_COUNT_USER_COMPLETE), 0u);
+  CHECK_EQ(host.late.size(), 0u);
+}
+
+void StacksWhoseSampleDoesNotComeAreForgotten() {
+  Host host;
+  CHECK(host.late.AddStack(Sample(5), Stack(1)));
+  host.Resolve(1'000'000'000);
+  CHECK_EQ(host.late.looseStacks(), 1u);
+  host.Resolve(2'000'000'000);
+  CHECK_EQ(host.late.looseStacks(), 0u);
+  CHECK(!host.Add(Sample(5)));
+  // However many come at once, the latest are kept.
+  for (uint64_t i = 0; i < 1100; i++) CHECK(host.late.AddStack(Sample(3'000'000'000 + i), Stack(1)));
+  CHECK_EQ(host.late.looseStacks(), 1024u);
+  CHECK(!host.Add(Sample(3'000'000'000)));
+  CHECK(host.Add(Sample(3'000'001'099)));
+  CHECK_EQ(host.late.counter(OP_COUNT_ERR_STACK_LOST), 2u);
+}
+
 }  // namespace
 
 int main() {
@@ -198,5 +239,7 @@ int main() {
   FailedTablesAreNotWaitedFor();
   StacksInPartsAreOne();
   MalformedStacksAreRefused();
+  SamplesWithoutTheirStackSayThatTheyEndEarly();
+  StacksWhoseSampleDoesNotComeAreForgotten();
   return testResult("late_unwinder_test");
 }
