@@ -128,8 +128,6 @@ void BlockBuilder::AddProcesses() {
     processes_.Add(*process, &strings_);
     processBySerial_[process->serial] = process.get();
     const std::lock_guard lock(process->jitMutex);
-    if (process->perfMap) process->perfMap->Refresh();
-    if (process->jitDump) process->jitDump->Refresh();
     hasJitDump_ = hasJitDump_ || process->jitDump;
   }
 }

@@ -32,6 +32,7 @@ struct ProcessInfo {
   mutable std::mutex jitMutex;
   mutable std::unique_ptr<PerfMap> perfMap;
   mutable std::unique_ptr<JitDump> jitDump;
+  mutable uint32_t codeNameFaults = 0;  // that were counted, see code_names.h; by jitMutex too
   /// Asked for again at the next such frame after this: programs begin to write them when they like.
   mutable uint64_t jitAskAgainNs = 0;
   mutable uint64_t jitAskGapNs = 0;

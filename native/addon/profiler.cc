@@ -59,7 +59,7 @@ Failure Profiler::Start() {
   if (const Failure failure = options_.mode == ProfilerMode::Ebpf ? StartEbpf() : StartPerf()) return failure;
   worker_ = std::make_unique<TableWorker>(session_.get(), options_, OpenSymbolCache());
   lines_ = std::make_unique<LineWorker>(options_.maxLineBytes);
-  namer_ = std::make_unique<Namer>();
+  namer_ = std::make_unique<Namer>(&codeNames_);
   if (session_) store_ = std::make_unique<MappingStore>(session_.get());
   files_ = std::make_unique<FileTable>(
       [this](const std::shared_ptr<ProfiledFile>& file) { worker_->QueueTable(file); });

@@ -16,6 +16,7 @@
 #include "block.h"
 #include "bpf_feature.h"
 #include "bpf_session.h"
+#include "code_names.h"
 #include "file_table.h"
 #include "late_unwinder.h"
 #include "line_worker.h"
@@ -123,7 +124,8 @@ class Profiler {
   std::unique_ptr<PerfSession> perf_;   // instead of both
   std::unique_ptr<TableWorker> worker_;
   std::unique_ptr<LineWorker> lines_;  // after worker_, whose counters it uses
-  std::unique_ptr<Namer> namer_;
+  CodeNameStats codeNames_;
+  std::unique_ptr<Namer> namer_;  // after codeNames_, which it counts in
   std::unique_ptr<MappingStore> store_;
   std::unique_ptr<FileTable> files_;
   std::unique_ptr<ProcessTable> processes_;

@@ -91,6 +91,7 @@ std::vector<uint8_t> Profiler::Collect() {
     worker_->WaitIdle(kProfilerNamesLimit);
     ReadNames(*window, deadline);
   }
+  for (const auto& process : window->processes()) RefreshCodeNames(*process, &codeNames_);
   return blocks_.Write(*window, UnixNs(), UnixNs() - BootTimeNs());
 }
 

@@ -83,6 +83,9 @@ Profiler::NamedCounters Profiler::CountAll() const {
     add("runtime_naming_failed_layout", outcome(ReadOutcome::Layout));
     add("cpu_ns_names_thread", namer_->cpuNs());
   }
+  add("jit_dumps_malformed", codeNames_.jitDumpsMalformed);
+  add("jit_dumps_truncated", codeNames_.jitDumpsTruncated);
+  add("perf_maps_truncated", codeNames_.perfMapsTruncated);
   add("runtime_name_bytes", FunctionNames::TotalBytes());
   add("cpu_ns_tables_thread", worker_->cpuNs());
   add("cpu_ns_collect", collectCpuNs_);

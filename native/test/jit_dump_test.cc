@@ -76,13 +76,17 @@ class File {
     if (write(fd_.get(), bytes.data(), bytes.size()) != static_cast<ssize_t>(bytes.size())) CHECK(false);
   }
   std::unique_ptr<JitDump> Open(JitDump::Limits limits = {}) {
-    auto dump = JitDump::Open(UniqueFd(dup(fd_.get())), limits);
+    malformed_ = false;
+    auto dump = JitDump::Open(UniqueFd(dup(fd_.get())), limits, &malformed_);
     if (dump) dump->Refresh();
     return dump;
   }
 
+  bool malformed() const { return malformed_; }
+
  private:
   UniqueFd fd_;
+  bool malformed_ = false;
 };
 
 std::string NameAt(const JitDump& dump, uint64_t pc, uint64_t timeNs) {
@@ -121,7 +125,7 @@ void TestTimes() {
   CHECK_EQ(NameAt(*dump, 0x3008, 60 * kSecond), "third");
   CHECK_EQ(NameAt(*dump, 0x2008, 60 * kSecond), "-");
   CHECK(dump->CodeAt(0x3008, 1000 * kSecond) != dump->CodeAt(0x1090, 1000 * kSecond));
-  CHECK(!dump->truncated());
+  CHECK(!dump->truncated() && !dump->malformed());
 }
 
 void TestLines() {
@@ -156,13 +160,13 @@ void TestOwnClock() {
 
 void TestHostile() {
   File empty;
-  CHECK(!empty.Open());
+  CHECK(!empty.Open() && !empty.malformed());  // nothing is written yet
   File magic;
   magic.Append(std::string(64, 'x'));
-  CHECK(!magic.Open());
+  CHECK(!magic.Open() && magic.malformed());
   File size;
   size.Append(Header() + Record(0, 0, "").replace(4, 4, std::string(4, '\0')) + Load(1, 0x1000, 16, "never"));
-  CHECK(size.Open()->truncated());
+  CHECK(size.Open()->malformed() && !size.Open()->truncated());
   File wrap;
   wrap.Append(Header() + Load(1, UINT64_MAX - 8, 16, "wraps") + Load(1, 0, 0, "empty"));
   CHECK_EQ(wrap.Open()->entryCount(), size_t{0});
@@ -173,7 +177,7 @@ void TestHostile() {
   limits.maxReplaced = 10;
   CHECK_EQ(many.Open(limits)->entryCount(), size_t{11});
   limits.maxBytes = 500;
-  CHECK(many.Open(limits)->truncated());
+  CHECK(many.Open(limits)->truncated() && !many.Open(limits)->malformed());
 
   std::mt19937 random(1);
   const std::string good = Header() + Lines(0x1000, 64) + Load(1, 0x1000, 64, "JS:*a b:1:2") + Move(2, 0x1000, 0x8000) +

@@ -4,9 +4,7 @@
 #include <pthread.h>
 #include <sys/resource.h>
 
-#include <algorithm>
-#include <ctime>
-
+#include "../code_names.h"
 #include "../process_info.h"
 #include "../table_worker.h"
 #include "remote_memory.h"
@@ -18,34 +16,11 @@ constexpr size_t kMaxJobs = 16384;
 // One function: a name, a path, a line table.
 constexpr size_t kFunctionBudgetBytes = 128u << 10;
 
-uint64_t UnixTimeNs() {
-  timespec now{};
-  clock_gettime(CLOCK_REALTIME, &now);
-  return static_cast<uint64_t>(now.tv_sec) * 1000000000u + static_cast<uint64_t>(now.tv_nsec);
-}
-
-/// Keeps what was found with the process; both stay where they were once found.
-void FindCodeNames(const ProcessInfo& process) {
-  {
-    const std::lock_guard lock(process.jitMutex);
-    if (process.jitDump || process.perfMap) return;
-  }
-  auto dump = JitDump::Find(process.pid);
-  if (dump) dump->Refresh();
-  std::unique_ptr<PerfMap> map;
-  const uint64_t sinceStartNs = BootTimeNs() - std::min(BootTimeNs(), process.startNs);
-  if (const auto path = PerfMap::PathFor(process.pid, UnixTimeNs() - sinceStartNs)) {
-    map = std::make_unique<PerfMap>(process.pid, *path);
-    map->Refresh();
-  }
-  const std::lock_guard lock(process.jitMutex);
-  process.jitDump = std::move(dump);
-  process.perfMap = std::move(map);
-}
-
 }  // namespace
 
-Namer::Namer() : thread_([this] { Run(); }) { pthread_setname_np(thread_.native_handle(), "profiler-names"); }
+Namer::Namer(CodeNameStats* codeNames) : codeNames_(codeNames), thread_([this] { Run(); }) {
+  pthread_setname_np(thread_.native_handle(), "profiler-names");
+}
 
 Namer::~Namer() {
   {
@@ -108,7 +83,7 @@ void Namer::Run() {
 }
 
 void Namer::Name(const Job& job) {
-  if (!job.file) return FindCodeNames(*job.process);
+  if (!job.file) return FindCodeNames(*job.process, codeNames_);
   RemoteMemory memory(job.process->pid, kFunctionBudgetBytes);
   std::shared_ptr<const RuntimeFunction> function;
   ReadOutcome outcome = job.file->ReadFunction(memory, job.key, &function);

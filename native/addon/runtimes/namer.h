@@ -15,6 +15,7 @@
 
 namespace otelprof {
 
+struct CodeNameStats;
 struct ProcessInfo;
 
 /// The thread that reads names from living processes. It does nothing else: a process may end any moment, and
@@ -26,7 +27,8 @@ class Namer {
     std::atomic<uint64_t> droppedQueueFull{0};
   };
 
-  Namer();
+  /// `codeNames` counts for as long as this lives.
+  explicit Namer(CodeNameStats* codeNames);
   ~Namer();
   Namer(const Namer&) = delete;
   Namer& operator=(const Namer&) = delete;
@@ -53,6 +55,7 @@ class Namer {
   void Run();
   void Name(const Job& job);
 
+  CodeNameStats* const codeNames_;
   Stats stats_;
   mutable std::mutex mutex_;
   std::condition_variable wake_;

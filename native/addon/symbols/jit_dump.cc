@@ -67,7 +67,7 @@ bool IsDumpPath(std::string_view path) {
 
 }  // namespace
 
-std::unique_ptr<JitDump> JitDump::Find(int pid) {
+std::unique_ptr<JitDump> JitDump::Find(int pid, bool* malformed) {
   std::vector<ProcMapsLine> lines;
   const auto status = ReadProcessStatus(pid);
   if (!status || !ReadExecutableMappings(pid, &lines)) return nullptr;
@@ -76,22 +76,24 @@ std::unique_ptr<JitDump> JitDump::Find(int pid) {
     struct stat st;
     UniqueFd fd(OpenOwnedFile("/proc/" + std::to_string(pid) + "/root" + line.path, status->effectiveUid, &st));
     if (!fd) continue;
-    if (auto dump = Open(std::move(fd))) return dump;
+    if (auto dump = Open(std::move(fd), Limits{}, malformed)) return dump;
   }
   return nullptr;
 }
 
-std::unique_ptr<JitDump> JitDump::Open(UniqueFd fd, Limits limits) {
+std::unique_ptr<JitDump> JitDump::Open(UniqueFd fd, Limits limits, bool* malformed) {
   std::unique_ptr<JitDump> dump(new JitDump(std::move(fd), limits));
-  return dump->ReadHeader() ? std::move(dump) : nullptr;
+  return dump->ReadHeader(malformed) ? std::move(dump) : nullptr;
 }
 
-bool JitDump::ReadHeader() {
+bool JitDump::ReadHeader(bool* malformed) {
   std::string header;
   if (!ReadAt(fd_.get(), 0, kHeaderBytes, &header)) return false;
   const auto size = At<uint32_t>(header, 8);
-  if (At<uint32_t>(header, 0) != kMagic || At<uint32_t>(header, 4) != 1 || size < kHeaderBytes || size > kMaxBodyBytes)
+  if (At<uint32_t>(header, 0) != kMagic || At<uint32_t>(header, 4) != 1 || size < kHeaderBytes || size > kMaxBodyBytes) {
+    *malformed = true;
     return false;
+  }
   ownClock_ = At<uint64_t>(header, 32) & kOwnClockFlag;
   offset_ = size;
   return true;
@@ -99,7 +101,7 @@ bool JitDump::ReadHeader() {
 
 void JitDump::Refresh() {
   struct stat st {};
-  if (truncated_ || fstat(fd_.get(), &st) != 0) return;
+  if (truncated_ || malformed_ || fstat(fd_.get(), &st) != 0) return;
   const uint64_t monotonic = NowNs(CLOCK_MONOTONIC);
   bootAheadNs_ = NowNs(CLOCK_BOOTTIME) - monotonic;
   const auto fileBytes = std::min(static_cast<uint64_t>(st.st_size), limits_.maxFileBytes);
@@ -116,7 +118,7 @@ bool JitDump::ReadRecord(uint64_t fileBytes) {
   const uint64_t size = At<uint32_t>(bytes, 4);
   const auto timeNs = At<uint64_t>(bytes, 8);
   if (size < kPrefixBytes) {
-    truncated_ = true;
+    malformed_ = true;
     return false;
   }
   if (size > fileBytes - offset_) return false;  // still being written

@@ -30,11 +30,11 @@ class JitDump {
   };
 
   /// The file that a process maps, as perf finds it: an executable mapping of `jit-N.dump`, owned by the process's
-  /// effective user or root, below the process's own root. nullptr if there is none.
-  static std::unique_ptr<JitDump> Find(int pid);
-  /// nullptr if it is no such file.
-  static std::unique_ptr<JitDump> Open(UniqueFd fd, Limits limits);
-  static std::unique_ptr<JitDump> Open(UniqueFd fd) { return Open(std::move(fd), Limits{}); }
+  /// effective user or root, below the process's own root. nullptr if there is none that begins as one; *malformed is
+  /// set where one begins as something else.
+  static std::unique_ptr<JitDump> Find(int pid, bool* malformed);
+  /// nullptr if it is no such file; *malformed is set unless its header is still to be written.
+  static std::unique_ptr<JitDump> Open(UniqueFd fd, Limits limits, bool* malformed);
 
   /// Reads what was appended since the last call. The descriptor is kept: the process may have ended.
   void Refresh();
@@ -45,7 +45,8 @@ class JitDump {
   uint64_t CodeAt(uint64_t pc, uint64_t timeNs) const;
 
   size_t entryCount() const { return live_.size() + replaced_.size(); }
-  bool truncated() const { return truncated_; }  // a limit was met, or the file is malformed
+  bool truncated() const { return truncated_; }  // a limit was met: what is behind is not read
+  bool malformed() const { return malformed_; }  // what is behind the place is not read
 
  private:
   struct Line {
@@ -64,8 +65,8 @@ class JitDump {
   };
 
   JitDump(UniqueFd fd, Limits limits) : fd_(std::move(fd)), limits_(limits) {}
-  bool ReadHeader();
-  /// False where nothing more can be read for now; with truncated_ for good.
+  bool ReadHeader(bool* malformed);
+  /// False where nothing more can be read for now; with truncated_ or malformed_ for good.
   bool ReadRecord(uint64_t fileBytes);
   void ReadLoad(std::string_view body, uint64_t timeNs);
   void ReadMove(std::string_view body, uint64_t timeNs);
@@ -79,6 +80,7 @@ class JitDump {
   uint64_t offset_ = 0;
   uint64_t nextId_ = 1;
   bool truncated_ = false;
+  bool malformed_ = false;
   bool ownClock_ = false;      // times are the processor's, which say nothing to us
   uint64_t bootAheadNs_ = 0;   // CLOCK_BOOTTIME − CLOCK_MONOTONIC
   std::map<uint64_t, Code> live_;  // by start; disjoint
