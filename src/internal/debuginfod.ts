@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createWriteStream } from 'node:fs';
-import { mkdir, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
+import { lstat, mkdir, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -22,9 +22,13 @@ const MAX_RUNNING = 4;
 /** Nothing else may become part of a path or URL. */
 const BUILD_ID = /^[0-9a-f]{8,128}$/;
 const KINDS = ['debuginfo', 'executable'] as const;
+/** What a process writes to until a file is whole; older than ABANDONED_MS it has died over it. */
+const UNFINISHED = /^(debuginfo|executable)\.\d+-\d+\.part$/;
+const ABANDONED_MS = 24 * 3600 * 1000;
 
 /**
- * Gets files by build id from debuginfod servers into a directory, in debuginfod's layout.
+ * Gets files by build id from debuginfod servers into a directory, in debuginfod's layout. Removes what downloads that
+ * never ended left in it, once, at the start.
  * Source: https://sourceware.org/elfutils/Debuginfod.html, debuginfod(8) "WEBAPI".
  */
 export class Debuginfod {
@@ -32,14 +36,18 @@ export class Debuginfod {
   readonly #waiting: (() => void)[] = [];
   #running = 0;
   #written = 0;
+  /** Never rejects. */
+  readonly #swept: Promise<void>;
 
   constructor(options: DebuginfodOptions) {
     this.#options = options;
+    this.#swept = this.#sweep().catch((error: unknown) => options.onError(error));
   }
 
   /** The path of the file; undefined where no server has it, or none could give it. */
   async download(buildId: string): Promise<string | undefined> {
     if (!BUILD_ID.test(buildId)) return undefined;
+    await this.#swept;
     await this.#turn();
     try {
       return await this.#ask(buildId);
@@ -50,6 +58,20 @@ export class Debuginfod {
     } finally {
       this.#running--;
       this.#waiting.shift()?.();
+    }
+  }
+
+  async #sweep(): Promise<void> {
+    const { directory } = this.#options;
+    for (const buildId of await namesIn(directory)) {
+      if (!BUILD_ID.test(buildId)) continue;
+      const folder = join(directory, buildId);
+      for (const name of (await namesIn(folder)).filter((of) => UNFINISHED.test(of))) {
+        const path = join(folder, name);
+        const found = await lstat(path).catch(() => undefined);
+        if (found?.isFile() === true && found.mtimeMs < Date.now() - ABANDONED_MS)
+          await rm(path, { force: true });
+      }
     }
   }
 
@@ -156,5 +178,16 @@ export class Debuginfod {
       await rm(file.path, { force: true });
       bytes -= file.bytes;
     }
+  }
+}
+
+/** What is in a directory; nothing where there is none. */
+async function namesIn(directory: string): Promise<string[]> {
+  try {
+    return await readdir(directory);
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR'))
+      return [];
+    throw error;
   }
 }

@@ -185,7 +185,6 @@ const NEED_EBPF = [
   'user_stacks',
   'pid_namespace_translation',
   'probes',
-  'limits',
   'obi_process_ctx',
 ] as const satisfies readonly (keyof Config)[];
 
@@ -220,7 +219,8 @@ export function inactiveKeys(config: Config): Record<string, string> {
 
 /** The keys that are set and do not act where there is no eBPF, for one WARN line. */
 export function keysThatNeedEbpf(config: Config): string[] {
-  return changedKeys(config, NEED_EBPF);
+  // Tables of all kinds are bounded without it too.
+  return [...changedKeys(config, NEED_EBPF), ...(config.limits.cpu === undefined ? [] : ['limits::cpu'])];
 }
 
 /** The share of time in which the host is sampled on the CPU, 0 to 1. */

@@ -296,13 +296,24 @@ describe('the profiling receiver', () => {
       probabilistic_threshold: 50,
       obi_process_ctx: true,
       samples_per_second: 49,
+      limits: { cpu: 0.02, memory_mib: 44 },
     });
     await receiver.start(testHost(), never());
     const warned = settings.logger.entries.filter((e) => e.message === 'keys are set that need eBPF');
     assert.deepEqual(
       warned.map((e) => e.fields['keys']),
-      [['probabilistic_threshold', 'off_cpu_threshold', 'obi_process_ctx']],
+      [['probabilistic_threshold', 'off_cpu_threshold', 'obi_process_ctx', 'limits::cpu']],
     );
+    await receiver.shutdown(never());
+  });
+
+  it('bounds memory without eBPF too, and says nothing of it', async () => {
+    const addon = new FakeAddon(['ebpf']);
+    const { settings, receiver } = bench(addon, { error_mode: 'ignore', limits: { memory_mib: 44 } });
+    await receiver.start(testHost(), never());
+    assert.ok(!settings.logger.entries.some((e) => e.message === 'keys are set that need eBPF'));
+    const told = addon.made.at(-1) ?? assert.fail();
+    assert.deepEqual([told.mode, told.maxTableBytes], ['perf', 16 << 20]);
     await receiver.shutdown(never());
   });
 
