@@ -2,6 +2,7 @@
 // The thread that reads DWARF: several files at once, the byte budget, files without DWARF.
 #include <fcntl.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <filesystem>
@@ -42,6 +43,58 @@ size_t Found(const Built& built) {
   for (const uint64_t address : built.addresses)
     found += built.file->dwarf()->Find(address, &frames, &table) == DwarfFile::Answer::Found;
   return found;
+}
+
+/// A copy of a program with other bytes at an offset into its .debug_info.
+std::string Patched(const std::string& program, const std::string& name, size_t at, const std::string& bytes) {
+  const UniqueFd fd(open(program.c_str(), O_RDONLY | O_CLOEXEC));
+  const auto image = ElfFile::Open(fd.get(), nullptr);
+  const auto* info = image ? image->section(".debug_info") : nullptr;
+  CHECK(info != nullptr && at + bytes.size() <= info->size);
+  if (info == nullptr) return program;
+  std::filesystem::copy_file(program, program + name);
+  const UniqueFd copy(open((program + name).c_str(), O_WRONLY | O_CLOEXEC));
+  CHECK(pwrite(copy.get(), bytes.data(), bytes.size(), static_cast<off_t>(info->offset + at)) > 0);
+  return program + name;
+}
+
+/// Each way in which DWARF is refused counts under its own reason.
+void RefusalsAreCounted(const std::string& program) {
+  struct Case {
+    std::string path;
+    std::atomic<uint64_t> DwarfErrors::*counter;
+  };
+  const std::string packed = program + "-packed", dwz = program + "-dwz";
+  CHECK(std::system(("objcopy --compress-debug-sections=zlib " + program + " " + packed).c_str()) == 0);
+  CHECK(std::system(("objcopy --add-section .gnu_debugaltlink=/etc/hostname " + program + " " + dwz).c_str()) == 0);
+  constexpr size_t kSizeInHead = 8, kPackedHead = 24, kVersion = 4;
+  const Case cases[] = {
+      {Patched(program, "-version", kVersion, {99, 0}), &DwarfErrors::malformed},
+      {Patched(packed, "-size", kSizeInHead, {0, 0, 0, 0, 1, 0, 0, 0}), &DwarfErrors::overLimit},  // 4 GiB
+      {Patched(packed, "-bytes", kPackedHead, "xxxxxxxx"), &DwarfErrors::compressed},
+      {dwz, &DwarfErrors::alternate},
+  };
+  for (const auto& [path, counter] : cases) {
+    DwarfErrors errors;
+    const Built built = Open(1, path, &errors);
+    LineWorker worker;
+    worker.Queue(built.file, built.addresses);
+    worker.WaitIdle(kForever);
+    CHECK(errors.*counter > 0);
+    // What did not unpack is, to who reads it, malformed as well.
+    for (const auto other : {&DwarfErrors::overLimit, &DwarfErrors::compressed, &DwarfErrors::alternate})
+      CHECK(other == counter || errors.*other == 0);
+    CHECK(built.file->dwarf() == nullptr || Found(built) < 100);
+  }
+}
+
+void TooMuchAtOnceIsRefused(const std::string& program) {
+  DwarfErrors errors;
+  const Built built = Open(1, program, &errors);
+  LineWorker worker;
+  worker.Queue(built.file, std::vector<uint64_t>(200'001, built.addresses.front()));
+  CHECK_EQ(worker.stats().addressesRefused.load(), 200'001u);
+  CHECK_EQ(worker.queued(), 0u);
 }
 
 }  // namespace
@@ -105,6 +158,8 @@ int main() {
     CHECK_EQ(worker.queued(), 0u);
   }
   CHECK_EQ(errors.malformed + errors.overLimit, 0u);
+  RefusalsAreCounted(program);
+  TooMuchAtOnceIsRefused(program);
   std::filesystem::remove_all(folder);
   return testResult("line_worker_test");
 }
