@@ -456,6 +456,7 @@ void Profiler::TakeSnapshot() {
   snapshot_.processes = processes_->size();
   snapshot_.files = files_->size();
   snapshot_.openErrors = files_->openErrors();
+  snapshot_.notElf = files_->notElf();
   snapshot_.sidebandLost = perf_ ? perf_->lost() : sideband_->lost();
   if (store_) {
     snapshot_.mappingsUsed = store_->used();

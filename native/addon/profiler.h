@@ -67,6 +67,7 @@ class Profiler {
     size_t processes = 0;
     size_t files = 0;
     uint64_t openErrors = 0;
+    uint64_t notElf = 0;
     uint64_t sidebandLost = 0;
     uint64_t mappingsUsed = 0;
     uint64_t mappingsFull = 0;

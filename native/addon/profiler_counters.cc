@@ -101,6 +101,7 @@ Profiler::NamedCounters Profiler::CountAll() const {
   add("processes", snapshot_.processes);
   add("files", snapshot_.files);
   add("file_open_errors", snapshot_.openErrors);
+  add("files_not_elf", snapshot_.notElf);
   add("sideband_lost", snapshot_.sidebandLost);
   add("execs", snapshot_.tracking.execs);
   add("forks", snapshot_.tracking.forks);

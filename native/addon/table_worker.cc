@@ -149,7 +149,7 @@ void TableWorker::QueueCopy(const std::shared_ptr<ProfiledFile>& file) {
       EhFrameStats compiled;
       KeepCopy(file, std::make_shared<UnwindTable>(CompileUnwindTable(*image, &compiled)));
     } else {
-      file->tableState = TableState::Failed;
+      Finish(file, false);
       file->copyQueued = false;
     }
   }});

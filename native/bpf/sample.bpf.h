@@ -211,6 +211,7 @@ static __always_inline void unwind_user(struct op_scratch *s, __u64 mode, __u32 
   }
   if (!user_registers(s, mode)) {
     count_up(s->error, 1);
+    s->flags |= OP_SAMPLE_ERROR;
     return;
   }
   s->resume = OP_RESUMES;
