@@ -154,13 +154,21 @@ service: { telemetry: { metrics: { level: none } }, pipelines: { profiles: { rec
   });
   let lateBurner = '';
 
-  it('follows 8192 threads off the CPU, and counts the others', async () => {
+  it('follows 8192 threads off the CPU, and half a million of their frames, and counts the others', async () => {
     const recorded = await record({ off_cpu_threshold: 1, samples_per_second: 20 }, async (source) => {
       const napping = await prepared('threads', '8600');
-      await untilStats(source, (stats) => (stats['drop_off_cpu_map_full'] ?? 0) > 0);
+      await untilStats(
+        source,
+        ({ drop_off_cpu_map_full = 0, drop_off_cpu_evicted = 0 }) =>
+          drop_off_cpu_map_full > 0 && drop_off_cpu_evicted > 0,
+      );
+      assert.ok((source.stats()['off_cpu_away'] ?? 0) > 0);
       await end(napping);
     });
     assertAddsUp(recorded);
+    // What waits for ever on any host: its end is not seen.
+    assert.ok((recorded.stats['drop_off_cpu_unfinished'] ?? 0) > 0, JSON.stringify(recorded.stats));
+    assert.equal(recorded.stats['off_cpu_away'], 0);
   });
 
   it('sees programs of 50 ms by name among a thousand others a second', async () => {

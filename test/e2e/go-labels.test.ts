@@ -84,6 +84,7 @@ describe('labels of Go programs', { timeout: 240_000, skip: WITHOUT_ROOT }, () =
       ['main.checkout', 'endpoint=/checkout tenant=größe'],
       ['main.search', 'endpoint=/search step=rank'],
       ['main.unlabelled', ''],
+      ['main.misled', ''],
     ]) {
       const mine = seen.filter((s) => s.frames.some((f) => f.name === name));
       const right = mine.filter((s) => labelsOf(s) === wanted).length;
@@ -106,6 +107,7 @@ describe('labels of Go programs', { timeout: 240_000, skip: WITHOUT_ROOT }, () =
         assert.ok(!labels.some((label) => label.startsWith('k')), labels.join());
       }
       assert.ok((stats['go_labels_left_out'] ?? 0) >= excessive.length, JSON.stringify(stats));
+      assert.ok((stats['go_label_read_failed'] ?? 0) > 20, JSON.stringify(stats));
     });
   }
 
@@ -113,7 +115,7 @@ describe('labels of Go programs', { timeout: 240_000, skip: WITHOUT_ROOT }, () =
     const { seen } = await profile([build('a program', [])], { off_cpu_threshold: 1 });
     check(
       (seen[0] ?? []).filter((s) =>
-        s.frames.some((f) => /^main\.(checkout|search|unlabelled)$/.test(f.name)),
+        s.frames.some((f) => /^main\.(checkout|search|unlabelled|misled)$/.test(f.name)),
       ),
       'off-CPU',
     );

@@ -186,6 +186,7 @@ describe('what the profiler keeps, merges and may cost', { timeout: 240_000, ski
     assert.deepEqual(attributes(first, 'wrapped'), { 'service.name': 'checkout', ...told });
     assert.deepEqual(attributes(recorded.batch, 'well'), { 'service.name': 'payments', ...told });
     for (const mode of modes.slice(2)) assert.deepEqual(attributes(first, mode), { 'service.name': 'env' });
+    assert.ok((recorded.stats['process_contexts_read'] ?? 0) >= 2, JSON.stringify(recorded.stats));
     assert.ok((recorded.stats['process_contexts_malformed'] ?? 0) >= 4, JSON.stringify(recorded.stats));
     assert.ok((recorded.stats['process_contexts_busy'] ?? 0) >= 1);
     const unread = await record({ process_context: false, samples_per_second: 499 }, () => delay(1000));

@@ -197,6 +197,15 @@ describe('profiling CPython', { timeout: 300_000, skip: WITHOUT_ROOT }, () => {
       const named = frames.filter((f) => f.name !== '').length;
       assert.ok(frames.length > 200, `${frames.length} frames`);
       assert.ok(named / frames.length >= 0.95, `${named} of ${frames.length} frames named`);
+      const stats = source.stats();
+      for (const name of [
+        'python_frames',
+        'runtime_files',
+        'runtime_functions_named',
+        'runtime_name_bytes',
+      ]) {
+        assert.ok((stats[name] ?? 0) > 0, `${name}: ${JSON.stringify(stats)}`);
+      }
     } finally {
       await source.stop();
     }

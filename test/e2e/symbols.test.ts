@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -122,10 +122,26 @@ describe('symbol tables of the profiler', { timeout: 240_000, skip: WITHOUT_ROOT
     assert.ok((first.stats['symbol_cache_misses'] ?? 0) >= kept.length);
     assert.ok((first.stats['symbol_cache_bytes'] ?? 0) > 0);
     assert.equal(first.stats['symbol_tables_evicted'], 0);
+    assert.equal(first.stats['symbol_cache_refused'], 0);
+    for (const name of ['symbol_files', 'dwarf_units', 'dwarf_bytes', 'names_kept']) {
+      assert.ok((first.stats[name] ?? 0) > 0, `${name}: ${JSON.stringify(first.stats)}`);
+    }
     const second = await profile({ symbol_cache: { directory } });
     assert.ok((second.stats['symbol_cache_hits'] ?? 0) > 0, JSON.stringify(second.stats));
     assert.ok((second.stats['symbol_mapped_bytes'] ?? 0) > 100_000);
     assert.equal(second.stats['symbol_cache_error_corrupt'], 0);
+  });
+
+  it('goes without the directory where it cannot keep its secret there, and says so', async () => {
+    const spoilt = join(dir, 'spoilt');
+    mkdirSync(join(spoilt, 'secret'), { recursive: true });
+    chmodSync(spoilt, 0o700);
+    const { names, stats } = await profile({ symbol_cache: { directory: spoilt } });
+    assert.equal(stats['symbol_cache_refused'], 1);
+    assert.equal(stats['symbol_cache_hits'], undefined);
+    assert.equal(stats['symbol_mapped_bytes'], 0);
+    assert.ok((stats['symbol_tables_loaded'] ?? 0) > 0 && (stats['names_kept'] ?? 0) > 0);
+    assert.ok(names.size > 0);
   });
 
   it('keeps none with max_size_mib: 0, holds max_memory_mib, and names as `demangle` says all the same', async () => {

@@ -121,16 +121,18 @@ describe('what is kept from the profiler', { timeout: 180_000, skip: WITHOUT_ROO
     });
   }
 
-  it('accounts for what it takes without eBPF: cut stacks, threads over its limit', async () => {
+  it('accounts for what it takes without eBPF: cut stacks, threads over its limit, threads refused', async () => {
     const nobody = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'];
-    const run = (command: string, ...args: string[]): ChildProcess => {
-      const [program = '', ...rest] = [...nobody, command, ...args];
+    const run = (...command: string[]): ChildProcess => {
+      const [program = '', ...rest] = [...nobody, ...command];
       const child = spawn(program, rest, { stdio: ['pipe', 'pipe', 'ignore'] });
       children.push(child);
       return child;
     };
     const burning = run(trouble.burn);
     const deep = run(trouble.program, 'deep', '900');
+    // Of the same user, and with a capability that the profiler lacks: the kernel refuses.
+    const guarded = run('--inh-caps=+net_raw', '--ambient-caps=+net_raw', trouble.burn);
     const many = run(trouble.program, 'threads', '4200');
     assert.ok(many.stdout !== null);
     await once(many.stdout, 'data');
@@ -141,8 +143,10 @@ describe('what is kept from the profiler', { timeout: 180_000, skip: WITHOUT_ROO
     assert.ok(eventsOf(of(report, String(deep.pid))) > 0);
     assert.ok((stats['perf_stacks_cut_at_copy'] ?? 0) > 0, JSON.stringify(stats));
     assert.ok((stats['perf_threads_over_limit'] ?? 0) > 0, JSON.stringify(stats));
+    assert.ok((stats['perf_threads_refused'] ?? 0) > 0, JSON.stringify(stats));
+    assert.ok(!report.processes.some((p) => p.pid === String(guarded.pid)));
     assert.ok((stats['samples'] ?? 0) > 0);
-    for (const child of [burning, deep, many]) child.kill('SIGKILL');
+    for (const child of [burning, deep, many, guarded]) child.kill('SIGKILL');
   });
 
   it('says what to do where the addon is missing, and shows the collector alone where it may', async () => {

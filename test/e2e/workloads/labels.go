@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Two goroutines that say what they do, by turns on and off the CPU; one that does not; one with labels beyond limits.
+// Two goroutines that say what they do, by turns on and off the CPU; one that does not; one with labels beyond limits;
+// one whose labels lead nowhere.
 package main
 
 import (
@@ -8,6 +9,7 @@ import (
 	"runtime/pprof"
 	"strings"
 	"time"
+	"unsafe"
 )
 
 var sink uint64
@@ -36,6 +38,16 @@ func unlabelled() { burn("unlabelled", 20) }
 //go:noinline
 func excessive() { burn("excessive", 20) }
 
+//go:noinline
+func misled() { burn("misled", 20) }
+
+// mislead breaks the labels of a context: the list (a map before Go 1.24) is behind the first word of the value.
+func mislead(ctx context.Context) {
+	type valueContext struct{ parent, key, value [2]unsafe.Pointer }
+	of := (*[2]*valueContext)(unsafe.Pointer(&ctx))[1]
+	*(*uintptr)(of.value[1]) = 16
+}
+
 func main() {
 	ctx := context.Background()
 	go func() {
@@ -55,6 +67,15 @@ func main() {
 	go func() {
 		for {
 			unlabelled()
+			time.Sleep(time.Millisecond)
+		}
+	}()
+	go func() {
+		lost := pprof.WithLabels(ctx, pprof.Labels("lost", "lost"))
+		mislead(lost)
+		pprof.SetGoroutineLabels(lost)
+		for {
+			misled()
 			time.Sleep(time.Millisecond)
 		}
 	}()

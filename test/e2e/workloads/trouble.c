@@ -53,8 +53,16 @@ __attribute__((noinline)) int deep_work(int depth) {
   return got + (int)sink; /* no tail call */
 }
 
+/* Calls below which threads nap: so many frames of so many threads are more than are kept. */
+enum { NAP_DEPTH = 100 };
+
+__attribute__((noinline)) static int deep_nap(int depth) {
+  while (depth == 0) usleep(1000000);
+  return deep_nap(depth - 1) + (int)sink; /* no tail call */
+}
+
 static void *nap(void *unused) {
-  for (;;) usleep(1000000);
+  deep_nap(NAP_DEPTH);
   return unused;
 }
 
