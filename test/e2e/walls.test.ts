@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, copyFileSync, cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -90,14 +90,21 @@ describe('what is kept from the profiler', { timeout: 180_000, skip: WITHOUT_ROO
   it("sees mappings as they are made where other users' /proc is closed to it", async () => {
     const early = await burn();
     let late = '';
+    // A file that the profiler's user may not open.
+    const closed = join(dir, 'closed');
+    mkdirSync(closed, { mode: 0o700 });
+    const unreadable = join(closed, 'unreadable');
+    copyFileSync(trouble.burn, unreadable);
     const report = await recordApart(withFewCapabilities, {}, async () => {
       late = await burn();
+      children.push(spawn(unreadable, { stdio: 'ignore' }));
       await delay(200);
     });
     // Since Linux 6.13 CAP_PERFMON opens /proc/PID/maps: then the files are found for early ones too.
     assert.equal(of(report, early).executable, 'burn-c');
     assert.equal(of(report, late).executable, 'burn-c');
     leastComplete(of(report, late), BURN, 0.9);
+    assert.ok((report.stats['file_open_errors'] ?? 0) > 0, JSON.stringify(report.stats));
     assertAddsUp(report);
   });
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Burns CPU where a walk of its stack ends early, or with files that say nothing; argv[1] says how, argv[2] is a
-// directory of its own. x86-64. Build with -O0 -fno-omit-frame-pointer.
+// directory of its own. x86-64. Build with -O0 -fno-omit-frame-pointer -rdynamic.
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdint.h>
@@ -10,6 +10,8 @@
 #include <unistd.h>
 
 static volatile unsigned sink;
+/* As of an interpreter of Python, of no version that is known. */
+char _PyRuntime[64];
 
 __attribute__((noinline)) static unsigned descend(int depth) {
   if (depth == 0)
@@ -64,6 +66,8 @@ int main(int argc, char **argv) {
     } __attribute__((packed)) target = {(uint32_t)(uintptr_t)generated(MAP_32BIT), 0x23};
     __asm__ volatile("ljmpl *%0\n" : : "m"(target));
   }
+  if (!strcmp(how, "sleep"))
+    for (;;) usleep(1000);
   if (!strcmp(how, "mappings") && scatter(4200)) run_with(generated(0), 0);
   if (!strcmp(how, "dump") && map_no_dump(argv[2])) run_with(generated(0), 0);
   return 2;
