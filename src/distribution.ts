@@ -6,6 +6,7 @@ import { otlpGrpcExporterFactory } from './exporters/otlp-grpc/factory.ts';
 import { otlpHttpExporterFactory } from './exporters/otlp-http/factory.ts';
 import { pyroscopeExporterFactory } from './exporters/pyroscope/factory.ts';
 import { viewerExporterFactory } from './exporters/viewer/factory.ts';
+import { fileStorageExtensionFactory } from './extensions/file-storage/factory.ts';
 import { healthCheckExtensionFactory } from './extensions/health-check/factory.ts';
 import { batchProcessorFactory } from './processors/batch/factory.ts';
 import { k8sAttributesProcessorFactory } from './processors/k8s-attributes/factory.ts';
@@ -37,5 +38,5 @@ export const factories: Factories = {
     pyroscopeExporterFactory,
     viewerExporterFactory,
   ],
-  extensions: [healthCheckExtensionFactory],
+  extensions: [fileStorageExtensionFactory, healthCheckExtensionFactory],
 };

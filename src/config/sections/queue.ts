@@ -26,22 +26,27 @@ const batchSchema = section(
   },
 );
 
-/** An exporter's queue in memory: upstream's `sending_queue`. `queue_size` counts in units of `sizer`. */
-export const sendingQueueSchema = section({
-  enabled: z.boolean().default(true),
-  num_consumers: z.int().min(1).max(10_000).default(10),
-  queue_size: z.int().min(1).default(1000),
-  sizer: sizerSchema.default('requests'),
-  block_on_overflow: z.boolean().default(false),
-  wait_for_result: z.boolean().default(false),
-  storage: z
-    .null()
-    .optional()
-    .or(
-      z
-        .string()
-        .refine(() => false, { error: 'is not supported: this distribution has no storage extension' }),
-    ),
-  batch: notActing(batchSchema),
-});
+/** An exporter's queue, in memory or with `storage` on the disk: upstream's `sending_queue`. `queue_size` counts in units of `sizer`. */
+export const sendingQueueSchema = section(
+  {
+    enabled: z.boolean().default(true),
+    num_consumers: z.int().min(1).max(10_000).default(10),
+    queue_size: z.int().min(1).default(1000),
+    sizer: sizerSchema.default('requests'),
+    block_on_overflow: z.boolean().default(false),
+    wait_for_result: z.boolean().default(false),
+    /** Id of an extension that keeps the queue on the disk. */
+    storage: z.string().min(1).nullish(),
+    batch: notActing(batchSchema),
+  },
+  (queue, issues) => {
+    if (queue.wait_for_result && typeof queue.storage === 'string') {
+      issues.addIssue({
+        code: 'custom',
+        path: ['wait_for_result'],
+        message: 'must be false with storage: what is stored is acknowledged when it is on the disk',
+      });
+    }
+  },
+);
 export type SendingQueueConfig = z.output<typeof sendingQueueSchema>;

@@ -45,10 +45,10 @@ export class BoundedQueue<T> {
   }
 
   /**
-   * Adds an item, or rejects: RetryableError where there is no room, PermanentError where there can
-   * never be. With `blockOnOverflow` it waits for room until `signal` aborts.
+   * Takes room for an item that will be pushed, or rejects: RetryableError where there is none, PermanentError where
+   * there can never be. With `blockOnOverflow` it waits for room until `signal` aborts.
    */
-  async offer(item: T, weight: Weight, signal: AbortSignal): Promise<void> {
+  async reserve(weight: Weight, signal: AbortSignal): Promise<void> {
     if (this.#closed) throw new RetryableError('exporter is shutting down');
     if (weight.units > this.#bounds.units) {
       throw new PermanentError(
@@ -58,7 +58,11 @@ export class BoundedQueue<T> {
     if (this.#waiters.length > 0 || !this.#fits(weight)) {
       if (!this.#bounds.blockOnOverflow) throw new RetryableError('sending queue is full');
       await this.#room(weight, signal);
-    } else this.#take(weight);
+    } else this.take(weight);
+  }
+
+  /** Adds an item whose room is taken. */
+  push(item: T): void {
     this.#items.push(item);
   }
 
@@ -82,7 +86,7 @@ export class BoundedQueue<T> {
       next = this.#waiters[0]
     ) {
       this.#waiters.shift();
-      this.#take(next.weight);
+      this.take(next.weight);
       next.settle();
     }
   }
@@ -100,7 +104,8 @@ export class BoundedQueue<T> {
     return this.units + weight.units <= units && (this.bytes === 0 || this.bytes + weight.bytes <= bytes);
   }
 
-  #take(weight: Weight): void {
+  /** Takes room whether there is any or not. */
+  take(weight: Weight): void {
     this.units += weight.units;
     this.bytes += weight.bytes;
   }

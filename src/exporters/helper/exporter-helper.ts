@@ -7,10 +7,12 @@ import { type Clock, systemClock } from '../../internal/clock.ts';
 import { deferred } from '../../internal/deferred.ts';
 import type { ProfilesBatch } from '../../pdata/profiles-batch.ts';
 import { batchSizeBytes } from '../../pdata/batch-size.ts';
+import type { StoredRecord } from '../../component/storage.ts';
 import { BoundedQueue, type Weight } from './bounded-queue.ts';
 import { type Delivery, type Quantity, quantityOf } from './delivery.ts';
 import { observeQueue } from './exporter-metrics.ts';
-import { Sender } from './sender.ts';
+import { KeptError, Sender } from './sender.ts';
+import { StoredQueue } from './stored-queue.ts';
 
 /** How an exporter wants to be helped. What is left out is off. */
 export interface HelperOptions {
@@ -38,6 +40,8 @@ export interface HelpedExporter extends Exporter {
 }
 
 const MAX_QUEUED_BYTES = 256 * 1024 * 1024;
+/** Of what is stored, so much stays in memory too: what moves on at once is not read again. */
+const MAX_STORED_IN_MEMORY_BYTES = 32 * 1024 * 1024;
 const NO_RETRY: RetryOnFailureConfig = {
   enabled: false,
   initial_interval: 0,
@@ -75,13 +79,18 @@ export function createDeliveringExporter(
 }
 
 interface Item {
-  readonly batch: ProfilesBatch;
+  /** Undefined where it is on the disk only. */
+  readonly batch: ProfilesBatch | undefined;
+  /** Where it is on the disk. */
+  readonly record: StoredRecord | undefined;
+  readonly acceptedMs: number;
   readonly weight: Weight;
   readonly quantity: Quantity;
   readonly done: ((error?: unknown) => void) | undefined;
 }
 
 class QueueingExporter implements HelpedExporter {
+  readonly #settings: Settings;
   readonly #options: HelperOptions;
   readonly #config: SendingQueueConfig;
   readonly #open: (batch: ProfilesBatch) => Delivery;
@@ -89,6 +98,11 @@ class QueueingExporter implements HelpedExporter {
   readonly #sender: Sender;
   /** Aborts what is on its way when the deadline of shutdown has passed. */
   readonly #abandon = new AbortController();
+  readonly #clock: Clock;
+  /** In the order of acceptance, until delivered, given up or, at a shutdown, left in the storage. */
+  readonly #accepted = new Set<Item>();
+  #stays = { batches: 0, samples: 0 };
+  #store: StoredQueue | undefined;
   #inFlight = 0;
   #onIdle: (() => void) | undefined;
   #shutdown: Promise<void> | undefined;
@@ -102,10 +116,12 @@ class QueueingExporter implements HelpedExporter {
       bytes: options.maxQueuedBytes ?? MAX_QUEUED_BYTES,
       blockOnOverflow: this.#config.block_on_overflow,
     });
+    this.#settings = settings;
+    this.#clock = options.clock ?? systemClock;
     this.#sender = new Sender(settings, {
       retry: options.retry ?? NO_RETRY,
       timeoutMs: options.timeout ?? 0,
-      clock: options.clock ?? systemClock,
+      clock: this.#clock,
       random: options.random ?? Math.random,
     });
     observeQueue(settings.meter, this.#config.enabled, () => ({
@@ -113,11 +129,52 @@ class QueueingExporter implements HelpedExporter {
       capacity: this.#config.queue_size,
       bytes: this.#queue.bytes,
       inFlight: this.#inFlight,
+      ageSeconds: this.#ageSeconds(),
     }));
   }
 
   async start(host: Host, signal: AbortSignal): Promise<void> {
+    const { enabled, storage } = this.#config;
+    if (enabled && typeof storage === 'string') await this.#recover(host, storage);
     await this.#options.start?.(host, signal);
+    this.#pump();
+  }
+
+  async #recover(host: Host, storage: string): Promise<void> {
+    this.#store = await StoredQueue.open(this.#settings, host, storage);
+    let samples = 0;
+    for (const record of this.#store.recovered) {
+      const quantity = record.counts;
+      const weight = { units: this.#units(quantity, record.bytes), bytes: 0 };
+      this.#queue.take(weight);
+      this.#accept({
+        batch: undefined,
+        record,
+        acceptedMs: this.#clock.now(),
+        weight,
+        quantity,
+        done: undefined,
+      });
+      samples += quantity.samples;
+    }
+    const batches = this.#store.recovered.length;
+    if (batches > 0)
+      this.#settings.logger.info('found what an earlier run had left to deliver', { batches, samples });
+  }
+
+  #units(quantity: Quantity, bytes: number): number {
+    const { sizer } = this.#config;
+    return sizer === 'requests' ? 1 : sizer === 'items' ? quantity.samples : bytes;
+  }
+
+  #accept(item: Item): void {
+    this.#accepted.add(item);
+    this.#queue.push(item);
+  }
+
+  #ageSeconds(): number {
+    for (const { acceptedMs } of this.#accepted) return (this.#clock.now() - acceptedMs) / 1000;
+    return 0;
   }
 
   retryNow(): void {
@@ -149,13 +206,16 @@ class QueueingExporter implements HelpedExporter {
 
   async #enqueue(batch: ProfilesBatch, quantity: Quantity, signal: AbortSignal): Promise<void> {
     const bytes = batchSizeBytes(batch);
-    const { sizer } = this.#config;
-    const weight = { units: sizer === 'requests' ? 1 : sizer === 'items' ? quantity.samples : bytes, bytes };
+    const stays = this.#store === undefined || this.#queue.bytes + bytes <= MAX_STORED_IN_MEMORY_BYTES;
+    const weight = { units: this.#units(quantity, bytes), bytes: stays ? bytes : 0 };
     const wait = this.#config.wait_for_result ? deferred() : undefined;
     const done =
       wait && ((error?: unknown): void => (error === undefined ? wait.resolve() : wait.reject(error)));
     try {
-      await this.#queue.offer({ batch, weight, quantity, done }, weight, signal);
+      await this.#queue.reserve(weight, signal);
+      const record = await this.#keep(batch, quantity, weight);
+      const acceptedMs = this.#clock.now();
+      this.#accept({ batch: stays ? batch : undefined, record, acceptedMs, weight, quantity, done });
     } catch (error) {
       this.#sender.metrics.enqueueFailed(quantity);
       this.#sender.log.refused(error, quantity);
@@ -165,9 +225,19 @@ class QueueingExporter implements HelpedExporter {
     await wait?.promise;
   }
 
+  /** Stores a batch whose room is taken, where there is a storage. */
+  async #keep(batch: ProfilesBatch, quantity: Quantity, weight: Weight): Promise<StoredRecord | undefined> {
+    try {
+      return await this.#store?.append(batch, quantity);
+    } catch (error) {
+      this.#queue.release(weight);
+      throw error;
+    }
+  }
+
   /** Starts sending while there is something to send and a consumer to send it. */
   #pump(): void {
-    while (this.#inFlight < this.#config.num_consumers) {
+    while (this.#inFlight < this.#config.num_consumers && this.#mayDrain) {
       const item = this.#queue.shift();
       if (item === undefined) return;
       this.#inFlight++;
@@ -177,26 +247,69 @@ class QueueingExporter implements HelpedExporter {
 
   /** Never rejects: the sender has counted and logged what failed. */
   async #consume(item: Item): Promise<void> {
+    const { quantity } = item;
     try {
-      if (this.#abandon.signal.aborted) {
-        this.#sender.abandon(item.quantity);
-        item.done?.(this.#abandon.signal.reason);
-      } else {
-        await this.#sender.deliver(this.#open(item.batch), item.quantity, this.#abandon.signal);
+      if (!this.#abandon.signal.aborted) {
+        await this.#deliver(item);
         item.done?.();
+      } else {
+        this.#sender.abandon(quantity);
+        item.done?.(this.#abandon.signal.reason);
       }
     } catch (error) {
+      if (error instanceof KeptError) this.#noteStays(quantity);
       item.done?.(error);
     } finally {
+      this.#accepted.delete(item);
       this.#queue.release(item.weight);
       this.#finishOne();
       this.#pump();
     }
   }
 
+  /** What is stored is removed once it is delivered, or can never be. */
+  async #deliver({ batch, record, quantity }: Item): Promise<void> {
+    const { signal } = this.#abandon;
+    try {
+      const known = batch ?? (record && (await this.#read(record, quantity)));
+      if (known !== undefined)
+        await this.#sender.deliver(this.#open(known), quantity, signal, record !== undefined);
+    } catch (error) {
+      if (error instanceof KeptError) throw error;
+      if (record !== undefined) this.#store?.remove(record);
+      throw error;
+    }
+    if (record !== undefined) this.#store?.remove(record);
+  }
+
+  async #read(record: StoredRecord, quantity: Quantity): Promise<ProfilesBatch | undefined> {
+    try {
+      return await this.#store?.read(record);
+    } catch (error) {
+      this.#sender.giveUp(error, quantity);
+      throw error;
+    }
+  }
+
   #finishOne(): void {
     this.#inFlight--;
-    if (this.#inFlight === 0 && this.#queue.length === 0) this.#onIdle?.();
+    if (this.#inFlight === 0 && !this.#mayDrain) this.#onIdle?.();
+  }
+
+  /** Whether there is something to send. At a shutdown what is stored stays where it is. */
+  get #mayDrain(): boolean {
+    return this.#queue.length > 0 && (this.#shutdown === undefined || this.#store === undefined);
+  }
+
+  #noteStays({ samples }: Quantity): void {
+    this.#stays.batches++;
+    this.#stays.samples += samples;
+  }
+
+  #tellWhatStays(): void {
+    for (const { record, quantity } of this.#accepted) if (record !== undefined) this.#noteStays(quantity);
+    if (this.#stays.batches === 0) return;
+    this.#settings.logger.info('what is not delivered stays in the storage', this.#stays);
   }
 
   shutdown(deadline: AbortSignal): Promise<void> {
@@ -211,7 +324,7 @@ class QueueingExporter implements HelpedExporter {
     if (deadline.aborted) onDeadline();
     this.#queue.close();
     this.#sender.stopRetrying();
-    if (this.#inFlight > 0 || this.#queue.length > 0) {
+    if (this.#inFlight > 0 || this.#mayDrain) {
       await new Promise<void>((resolve) => {
         this.#onIdle = resolve;
         this.#pump();
@@ -219,6 +332,8 @@ class QueueingExporter implements HelpedExporter {
     }
     deadline.removeEventListener('abort', onDeadline);
     this.#sender.finish();
+    this.#tellWhatStays();
+    await this.#store?.close();
     await this.#options.shutdown?.();
   }
 }

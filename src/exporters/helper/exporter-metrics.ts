@@ -8,6 +8,8 @@ export interface QueueReading {
   readonly capacity: number;
   readonly bytes: number;
   readonly inFlight: number;
+  /** Since the oldest batch that is neither delivered nor given up was accepted. */
+  readonly ageSeconds: number;
 }
 
 /**
@@ -50,6 +52,11 @@ export function observeQueue(meter: Meter, withQueue: boolean, read: () => Queue
   if (!withQueue) return;
   gauge('exporter_queue_size', 'Size of the sending queue in units of its sizer', (r) => r.size);
   gauge('exporter_queue_capacity', 'Capacity of the sending queue in units of its sizer', (r) => r.capacity);
+  gauge(
+    'exporter_queue_oldest_age_seconds',
+    'Time since the oldest batch that is not delivered yet was accepted',
+    (r) => r.ageSeconds,
+  );
   gauge(
     'exporter_queue_memory_bytes',
     'Memory that the batches of the sending queue keep in use',

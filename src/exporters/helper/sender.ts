@@ -18,6 +18,11 @@ export interface SenderOptions {
   readonly random: () => number;
 }
 
+/** The destination did not take what a storage keeps: it will be sent by the next run. */
+export class KeptError extends Error {
+  override readonly name = 'KeptError';
+}
+
 const NOTHING: Quantity = { samples: 0, events: 0 };
 
 /** Sends deliveries with retry and timeout, and accounts for every sample: sent, or failed with a type. */
@@ -38,16 +43,19 @@ export class Sender {
     this.log = new DeliveryLog(settings.logger, options.clock);
   }
 
-  /** Resolves when everything is delivered; else rejects with the last error, after counting the loss. */
-  deliver(delivery: Delivery, total: Quantity, signal: AbortSignal): Promise<void> {
+  /**
+   * Resolves when everything is delivered; else rejects with the last error, after counting the loss. What is stored
+   * (`isStored`) is not lost by a shutdown: that rejects with KeptError.
+   */
+  deliver(delivery: Delivery, total: Quantity, signal: AbortSignal, isStored = false): Promise<void> {
     const { tracer, id } = this.#settings;
     const attributes = { exporter: id.text, items: total.samples };
     return withSpan(tracer, `exporter/${id.text}/profiles`, attributes, () =>
-      this.#deliver(delivery, total, signal),
+      this.#deliver(delivery, total, signal, isStored),
     );
   }
 
-  async #deliver(delivery: Delivery, total: Quantity, signal: AbortSignal): Promise<void> {
+  async #deliver(delivery: Delivery, total: Quantity, signal: AbortSignal, isStored: boolean): Promise<void> {
     const schedule = new RetrySchedule(this.#options.retry, this.#options.clock, this.#options.random);
     for (;;) {
       const isLast = this.#stopping;
@@ -60,7 +68,10 @@ export class Sender {
         const delayMs =
           isPermanent(error) || isLast || signal.aborted ? undefined : schedule.nextDelayMs(error);
         if (delayMs === undefined) {
-          this.#failed(error, delivery, total, isLast || signal.aborted);
+          const isCutShort = isLast || signal.aborted;
+          if (isStored && isCutShort && !isPermanent(error))
+            throw new KeptError('not delivered before the shutdown', { cause: error });
+          this.#failed(error, delivery, total, isCutShort);
           throw error;
         }
         this.log.retry(error, delayMs);
@@ -78,6 +89,12 @@ export class Sender {
   stopRetrying(): void {
     this.#stopping = true;
     this.#room.close();
+  }
+
+  /** Counts what can never be sent, and tells why. */
+  giveUp(error: unknown, total: Quantity): void {
+    this.metrics.sendFailed(total, errorTypeOf(error));
+    this.log.dropped(error, total);
   }
 
   /** Counts what was never tried. */
