@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { accessSync, constants, mkdirSync, statSync } from 'node:fs';
+import { accessSync, constants, mkdirSync, statfsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Host, Settings } from '../../component/component.ts';
 import type { RecordLog, StorageExtension } from '../../component/storage.ts';
@@ -9,7 +9,10 @@ import type { Config } from './config.ts';
 import { lockDirectory } from './directory-lock.ts';
 import { FileRecordLog, type Room } from './record-log.ts';
 
-const SEGMENT_BYTES = 64 * 1024 * 1024;
+const MAX_SEGMENT_BYTES = 64 * 1024 * 1024;
+const MIN_SEGMENT_BYTES = 256 * 1024;
+/** Room comes back by the segment: on a small disk they are smaller. */
+const SEGMENTS_A_DISK = 16;
 const LOCK_POLL_MS = 50;
 const WRITABLE_BY_OTHERS = 0o022;
 
@@ -18,7 +21,7 @@ export class FileStorageExtension implements StorageExtension {
   readonly #settings: Settings;
   readonly #config: Config;
   readonly #clock: Clock;
-  readonly #segmentBytes: number;
+  #segmentBytes: number | undefined;
   readonly #room: Room;
   readonly #open = new Map<string, FileRecordLog>();
   readonly #recovered: Counter;
@@ -26,7 +29,7 @@ export class FileStorageExtension implements StorageExtension {
   readonly #troubles: Counter;
   #unlock: (() => void) | undefined;
 
-  constructor(settings: Settings, config: Config, clock: Clock = systemClock, segmentBytes = SEGMENT_BYTES) {
+  constructor(settings: Settings, config: Config, clock: Clock = systemClock, segmentBytes?: number) {
     this.#settings = settings;
     this.#config = config;
     this.#clock = clock;
@@ -71,6 +74,7 @@ export class FileStorageExtension implements StorageExtension {
         mode: (stat.mode & 0o777).toString(8),
       });
     }
+    this.#segmentBytes ??= segmentBytesFor(directory, this.#config.max_size);
     for (const endMs = this.#clock.now() + timeout; ; ) {
       this.#unlock = lockDirectory(directory);
       if (this.#unlock !== undefined) return;
@@ -80,7 +84,8 @@ export class FileStorageExtension implements StorageExtension {
   }
 
   async openLog(kind: string, owner: string): Promise<RecordLog> {
-    if (this.#unlock === undefined) throw new Error(`extension "${this.#settings.id.text}" is not started`);
+    if (this.#unlock === undefined || this.#segmentBytes === undefined)
+      throw new Error(`extension "${this.#settings.id.text}" is not started`);
     // The name of a component may hold a slash, and dots.
     const name = encodeURIComponent(`${kind}_${owner}`).replaceAll('.', '%2E');
     if (this.#open.has(name)) throw new Error(`the log of ${kind} "${owner}" is open already`);
@@ -115,4 +120,10 @@ export class FileStorageExtension implements StorageExtension {
     this.#unlock?.();
     this.#unlock = undefined;
   }
+}
+
+function segmentBytesFor(directory: string, maxBytes: number): number {
+  const { bsize, blocks } = statfsSync(directory);
+  const roomBytes = Math.min(bsize * blocks || Infinity, maxBytes || Infinity);
+  return Math.max(MIN_SEGMENT_BYTES, Math.min(MAX_SEGMENT_BYTES, Math.floor(roomBytes / SEGMENTS_A_DISK)));
 }

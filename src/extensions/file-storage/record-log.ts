@@ -61,6 +61,8 @@ export class FileRecordLog implements RecordLog {
   #writing: Promise<void> | undefined;
   readonly #destroying = new Set<Promise<void>>();
   #closed = false;
+  /** The last write failed: room that can be had at once is worth a new file. */
+  #isPressed = false;
 
   /** Recovers what is there. Throws the error of the file system. */
   constructor(options: RecordLogOptions) {
@@ -126,7 +128,9 @@ export class FileRecordLog implements RecordLog {
       const group = this.#takeGroup();
       try {
         await this.#writeGroup(group);
+        this.#isPressed = false;
       } catch (cause) {
+        this.#isPressed = true;
         const why = cause instanceof Error ? cause.message : String(cause);
         for (const { bytes, done } of group) {
           this.#options.room.usedBytes -= HEADER_BYTES + bytes;
@@ -135,6 +139,7 @@ export class FileRecordLog implements RecordLog {
       }
     }
     this.#writing = undefined;
+    this.#letGo();
   }
 
   #takeGroup(): Waiting[] {
@@ -169,6 +174,7 @@ export class FileRecordLog implements RecordLog {
   }
 
   async #segmentToWrite(): Promise<Segment> {
+    if (this.#isPressed) this.#letGo();
     const active = this.#active;
     if (active !== undefined && !active.closed && active.sizeBytes < this.#options.segmentBytes)
       return active;
@@ -200,12 +206,17 @@ export class FileRecordLog implements RecordLog {
     segment.remove(record.id % SEGMENT_STRIDE, (error) =>
       this.#options.onTrouble('cannot note what was delivered: it may be sent again after a restart', error),
     );
-    // An idle log keeps nothing on the disk.
-    if (segment === this.#active && segment.live.size === 0 && this.#writing === undefined) {
-      segment.closed = true;
-      this.#active = undefined;
-    }
+    if (this.#writing === undefined) this.#letGo();
     this.#tidy(segment);
+  }
+
+  /** An idle log keeps nothing on the disk. Not while the segment is written to. */
+  #letGo(): void {
+    const active = this.#active;
+    if (active === undefined || active.live.size > 0 || active.sizeBytes === 0) return;
+    active.closed = true;
+    this.#active = undefined;
+    this.#tidy(active);
   }
 
   #segmentOf(record: StoredRecord): Segment | undefined {

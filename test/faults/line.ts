@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: Apache-2.0
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { Agent, createServer, request, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { encodeOtlp } from '../../src/codecs/otlp/encode.ts';
+import { packageRoot } from '../../src/internal/package-root.ts';
+import { batchFromFolded } from '../../src/pdata/folded.ts';
+
+const HOST = '127.0.0.1';
+/** Stands in every request once, followed by its number. */
+const MARK = 'request-number-';
+
+/** What one end of a line may do, and what came of it. */
+export class Destination {
+  /** How often each request arrived. */
+  readonly seen = new Map<number, number>();
+  /** Milliseconds before an answer. */
+  delayMs = 0;
+  /** Status of all answers. */
+  status = 200;
+  #server: Server | undefined;
+  #port = 0;
+
+  get port(): number {
+    return this.#port;
+  }
+
+  /** Listens, always on the same port once it has one. */
+  async up(): Promise<void> {
+    const server = createServer((incoming, answer) => {
+      const parts: Buffer[] = [];
+      incoming.on('data', (part: Buffer) => parts.push(part));
+      incoming.on('end', () => {
+        void delay(this.delayMs).then(() => {
+          if (this.status === 200) this.#note(Buffer.concat(parts));
+          answer.writeHead(this.status, { 'content-type': 'application/x-protobuf' }).end();
+        });
+      });
+    });
+    server.listen(this.#port, HOST);
+    await once(server, 'listening');
+    this.#port = (server.address() as AddressInfo).port;
+    this.#server = server;
+  }
+
+  async down(): Promise<void> {
+    const server = this.#server;
+    this.#server = undefined;
+    if (server === undefined) return;
+    server.close();
+    server.closeAllConnections();
+    await once(server, 'close');
+  }
+
+  #note(body: Buffer): void {
+    for (const [, number] of body.toString('latin1').matchAll(new RegExp(`${MARK}(\\d+)`, 'g')))
+      this.seen.set(Number(number), (this.seen.get(Number(number)) ?? 0) + 1);
+  }
+}
+
+/** A client that posts one request after the other, and remembers what was acknowledged. */
+export class Source {
+  readonly accepted = new Set<number>();
+  refused = 0;
+  /** Connections that broke, or were not to be had. */
+  broken = 0;
+  readonly #url: string;
+  readonly #paddingBytes: number;
+  readonly #agent = new Agent({ keepAlive: true, maxSockets: 8 });
+  #next = 1;
+  #running = false;
+  #loops: Promise<void>[] = [];
+
+  /** `paddingBytes`: what each request is larger than it need be. */
+  constructor(url: string, paddingBytes = 0) {
+    this.#url = url;
+    this.#paddingBytes = paddingBytes;
+  }
+
+  get sent(): number {
+    return this.#next - 1;
+  }
+
+  /** Posts over `connections` at a time, with `pauseMs` between two requests of each. */
+  start(connections = 4, pauseMs = 2): void {
+    this.#running = true;
+    this.#loops = Array.from({ length: connections }, () => this.#loop(pauseMs));
+  }
+
+  async stop(): Promise<void> {
+    this.#running = false;
+    await Promise.all(this.#loops);
+    this.#agent.destroy();
+  }
+
+  async #loop(pauseMs: number): Promise<void> {
+    while (this.#running) {
+      const number = this.#next++;
+      try {
+        const status = await this.#post(number);
+        if (status === 200) this.accepted.add(number);
+        else this.refused++;
+      } catch {
+        // No answer: it may have been taken or not.
+        this.broken++;
+        await delay(20);
+      }
+      await delay(pauseMs);
+    }
+  }
+
+  #post(number: number): Promise<number> {
+    const padding = this.#paddingBytes > 0 ? `;${'x'.repeat(this.#paddingBytes)}` : '';
+    const body = encodeOtlp(batchFromFolded(`main${padding};${MARK}${number} 1`), { revision: '1.10' });
+    return new Promise((resolve, reject) => {
+      const headers = { 'content-type': 'application/x-protobuf', 'content-length': body.length };
+      const posting = request(this.#url, { method: 'POST', agent: this.#agent, headers }, (answer) => {
+        answer.resume();
+        answer.on('end', () => resolve(answer.statusCode ?? 0));
+        answer.on('error', reject);
+      });
+      posting.on('error', reject);
+      posting.end(body);
+    });
+  }
+}
+
+/** A port that nobody listens on now. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, HOST);
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+export interface LineOptions {
+  /** Below `sending_queue`. */
+  readonly queue: string;
+  /** Below `file_storage`; with it the queue is on the disk. */
+  readonly storage?: string;
+  readonly retry?: string;
+}
+
+/** The built program between an OTLP/HTTP receiver and exporter, to be killed and started again. */
+export class Line {
+  readonly dir = mkdtempSync(join(tmpdir(), 'otelcol-profiles-line-'));
+  readonly port: number;
+  readonly #config: string;
+  readonly #metricsPort: number;
+  #child: ChildProcess | undefined;
+  /** What the program wrote since it was last started. */
+  log = '';
+
+  private constructor(port: number, metricsPort: number, destination: Destination, options: LineOptions) {
+    this.port = port;
+    this.#metricsPort = metricsPort;
+    this.#config = join(this.dir, 'config.yaml');
+    const storage = options.storage === undefined ? '' : 'storage: file_storage, ';
+    writeFileSync(
+      this.#config,
+      `receivers: { otlp: { protocols: { http: { endpoint: "${HOST}:${port}" } } } }
+exporters:
+  otlp_http:
+    endpoint: http://${HOST}:${destination.port}
+    compression: none
+    sending_queue: { ${storage}${options.queue} }
+    retry_on_failure: { initial_interval: 100ms, max_interval: 500ms, max_elapsed_time: 0s, ${options.retry ?? ''} }
+extensions: { file_storage: { directory: "${join(this.dir, 'storage')}", ${options.storage ?? ''} } }
+service:
+  extensions: [${options.storage === undefined ? '' : 'file_storage'}]
+  telemetry: { metrics: { readers: [{ pull: { exporter: { prometheus: { host: "${HOST}", port: ${metricsPort} } } } }] } }
+  pipelines: { profiles: { receivers: [otlp], exporters: [otlp_http] } }
+`,
+    );
+  }
+
+  static async to(destination: Destination, options: LineOptions): Promise<Line> {
+    return new Line(await freePort(), await freePort(), destination, options);
+  }
+
+  get url(): string {
+    return `http://${HOST}:${this.port}/v1development/profiles`;
+  }
+
+  get pid(): number {
+    return this.#child?.pid ?? 0;
+  }
+
+  /** Resolves when it takes requests. */
+  async start(): Promise<void> {
+    const child = spawn(join(packageRoot(), 'bin', 'otelcol-profiles'), ['--config', this.#config], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    this.#child = child;
+    this.log = '';
+    await new Promise<void>((resolve, reject) => {
+      child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
+        this.log += chunk;
+        if (this.log.includes('Everything is ready')) resolve();
+      });
+      child.once('exit', (code) => reject(new Error(`the collector ended with ${code}: ${this.log}`)));
+    });
+    child.removeAllListeners('exit');
+  }
+
+  /** Ends it by a signal; resolves with the exit code, null where the signal ended it. */
+  async end(signal: 'SIGTERM' | 'SIGKILL'): Promise<number | null> {
+    const child = this.#child;
+    this.#child = undefined;
+    if (child === undefined) return null;
+    const exited = once(child, 'exit');
+    child.kill(signal);
+    const [code] = (await exited) as [number | null];
+    return code;
+  }
+
+  /** Sum of a metric's series, without `otelcol_`. */
+  async metric(name: string): Promise<number> {
+    const text = await (await fetch(`http://${HOST}:${this.#metricsPort}/metrics`)).text();
+    const lines = text.split('\n').filter((line) => new RegExp(`^otelcol_${name}(_total)?[{ ]`).test(line));
+    return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0);
+  }
+
+  async dispose(): Promise<void> {
+    await this.end('SIGKILL');
+    rmSync(this.dir, { recursive: true, force: true });
+  }
+}
+
+/** Waits until every acknowledged request has arrived; gives back how many have not at the end. */
+export async function missing(source: Source, destination: Destination, limitMs: number): Promise<number> {
+  const lost = (): number => [...source.accepted].filter((number) => !destination.seen.has(number)).length;
+  for (const end = performance.now() + limitMs; lost() > 0 && performance.now() < end; ) await delay(50);
+  return lost();
+}
+
+/** Arrivals beyond the first of each request. */
+export const duplicates = (destination: Destination): number =>
+  [...destination.seen.values()].reduce((sum, count) => sum + count - 1, 0);
