@@ -1,17 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 import { z } from 'zod';
 import { durationSchema } from './duration.ts';
-import { notActing, section, stringListSchema } from './section.ts';
+import { section } from './section.ts';
 
 const sizerSchema = z.enum(['requests', 'items', 'bytes']);
 
 const batchSchema = section(
   {
     flush_timeout: durationSchema().default(200),
-    sizer: z.enum(['items', 'bytes']).optional(),
+    /** Of the two sizes. */
+    sizer: z.enum(['items', 'bytes']).default('items'),
     min_size: z.int().min(0).default(8192),
     max_size: z.int().min(0).default(0),
-    partition: section({ metadata_keys: stringListSchema.default([]) }).optional(),
+    partition: z
+      .unknown()
+      .optional()
+      .refine((value) => value === undefined || value === null, {
+        error: 'is not supported: what a client sent beside a request does not travel with its profiles',
+      }),
   },
   (batch, issues) => {
     if (batch.flush_timeout === 0)
@@ -26,6 +32,8 @@ const batchSchema = section(
   },
 );
 
+export type QueueBatchConfig = z.output<typeof batchSchema>;
+
 /** An exporter's queue, in memory or with `storage` on the disk: upstream's `sending_queue`. `queue_size` counts in units of `sizer`. */
 export const sendingQueueSchema = section(
   {
@@ -37,7 +45,8 @@ export const sendingQueueSchema = section(
     wait_for_result: z.boolean().default(false),
     /** Id of an extension that keeps the queue on the disk. */
     storage: z.string().min(1).nullish(),
-    batch: notActing(batchSchema),
+    /** Joins what waits to larger requests. Off when absent. */
+    batch: batchSchema.optional(),
   },
   (queue, issues) => {
     if (queue.wait_for_result && typeof queue.storage === 'string') {

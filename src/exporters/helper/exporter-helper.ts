@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Exporter, Host, Settings } from '../../component/component.ts';
+import type { StoredRecord } from '../../component/storage.ts';
 import type { SendingQueueConfig } from '../../config/sections/queue.ts';
 import type { RetryOnFailureConfig } from '../../config/sections/retry.ts';
-import { RetryableError } from '../../consumer/consumer.ts';
+import { PermanentError, RetryableError } from '../../consumer/consumer.ts';
 import { type Clock, systemClock } from '../../internal/clock.ts';
 import { deferred } from '../../internal/deferred.ts';
 import type { ProfilesBatch } from '../../pdata/profiles-batch.ts';
 import { batchSizeBytes } from '../../pdata/batch-size.ts';
-import type { StoredRecord } from '../../component/storage.ts';
+import type { Piece } from '../../pdata/repack.ts';
+import { Batcher } from './batcher.ts';
 import { BoundedQueue, type Weight } from './bounded-queue.ts';
 import { type Delivery, type Quantity, quantityOf } from './delivery.ts';
 import { observeQueue } from './exporter-metrics.ts';
@@ -87,6 +89,10 @@ interface Item {
   readonly weight: Weight;
   readonly quantity: Quantity;
   readonly done: ((error?: unknown) => void) | undefined;
+  /** Samples whose outcome is open, those that were not delivered, and the error of these. */
+  openSamples: number;
+  failedSamples: number;
+  error: unknown;
 }
 
 class QueueingExporter implements HelpedExporter {
@@ -103,8 +109,14 @@ class QueueingExporter implements HelpedExporter {
   readonly #accepted = new Set<Item>();
   #stays = { batches: 0, samples: 0 };
   #store: StoredQueue | undefined;
+  readonly #batcher: Batcher<Item> | undefined;
+  /** Requests of joined batches that wait for a consumer. */
+  readonly #parts: Piece<Item>[] = [];
+  /** A stored batch is being read, to be joined with others. */
+  #isFeeding = false;
   #inFlight = 0;
   #onIdle: (() => void) | undefined;
+  #isStopping = false;
   #shutdown: Promise<void> | undefined;
 
   constructor(settings: Settings, options: HelperOptions, open: (batch: ProfilesBatch) => Delivery) {
@@ -124,6 +136,8 @@ class QueueingExporter implements HelpedExporter {
       clock: this.#clock,
       random: options.random ?? Math.random,
     });
+    const { batch } = this.#config;
+    this.#batcher = batch && new Batcher(batch, this.#clock, () => this.#pump());
     observeQueue(settings.meter, this.#config.enabled, () => ({
       size: this.#queue.units,
       capacity: this.#config.queue_size,
@@ -154,6 +168,9 @@ class QueueingExporter implements HelpedExporter {
         weight,
         quantity,
         done: undefined,
+        openSamples: quantity.samples,
+        failedSamples: 0,
+        error: undefined,
       });
       samples += quantity.samples;
     }
@@ -189,7 +206,7 @@ class QueueingExporter implements HelpedExporter {
   }
 
   async #sendNow(batch: ProfilesBatch, quantity: Quantity, signal: AbortSignal): Promise<void> {
-    if (this.#shutdown !== undefined) throw new RetryableError('exporter is shutting down');
+    if (this.#isStopping) throw new RetryableError('exporter is shutting down');
     const either = new AbortController();
     const sources = [signal, this.#abandon.signal];
     const onAbort = (): void => either.abort(sources.find((s) => s.aborted)?.reason);
@@ -213,9 +230,18 @@ class QueueingExporter implements HelpedExporter {
       wait && ((error?: unknown): void => (error === undefined ? wait.resolve() : wait.reject(error)));
     try {
       await this.#queue.reserve(weight, signal);
-      const record = await this.#keep(batch, quantity, weight);
-      const acceptedMs = this.#clock.now();
-      this.#accept({ batch: stays ? batch : undefined, record, acceptedMs, weight, quantity, done });
+      const record = this.#store && (await this.#keep(this.#store, batch, quantity, weight));
+      this.#accept({
+        batch: stays ? batch : undefined,
+        record,
+        acceptedMs: this.#clock.now(),
+        weight,
+        quantity,
+        done,
+        openSamples: quantity.samples,
+        failedSamples: 0,
+        error: undefined,
+      });
     } catch (error) {
       this.#sender.metrics.enqueueFailed(quantity);
       this.#sender.log.refused(error, quantity);
@@ -225,10 +251,15 @@ class QueueingExporter implements HelpedExporter {
     await wait?.promise;
   }
 
-  /** Stores a batch whose room is taken, where there is a storage. */
-  async #keep(batch: ProfilesBatch, quantity: Quantity, weight: Weight): Promise<StoredRecord | undefined> {
+  /** Stores a batch whose room is taken. */
+  async #keep(
+    store: StoredQueue,
+    batch: ProfilesBatch,
+    quantity: Quantity,
+    weight: Weight,
+  ): Promise<StoredRecord> {
     try {
-      return await this.#store?.append(batch, quantity);
+      return await store.append(batch, quantity);
     } catch (error) {
       this.#queue.release(weight);
       throw error;
@@ -237,54 +268,113 @@ class QueueingExporter implements HelpedExporter {
 
   /** Starts sending while there is something to send and a consumer to send it. */
   #pump(): void {
-    while (this.#inFlight < this.#config.num_consumers && this.#mayDrain) {
+    while (this.#inFlight < this.#config.num_consumers) {
+      const part = this.#batcher && this.#nextPart(this.#batcher);
+      if (part !== undefined) {
+        this.#inFlight++;
+        void this.#sendPart(part);
+        continue;
+      }
+      if (this.#isFeeding || !this.#mayDrain) break;
       const item = this.#queue.shift();
-      if (item === undefined) return;
-      this.#inFlight++;
-      void this.#consume(item);
+      if (item === undefined) break;
+      // What has no samples belongs to nobody once it is joined with others.
+      if (this.#batcher !== undefined && item.openSamples > 0) {
+        void this.#feed(this.#batcher, item);
+      } else {
+        this.#inFlight++;
+        void this.#consume(item);
+      }
     }
+    if (this.#isStopping && this.#batcher?.isEmpty === false && !this.#batcher.isReady) this.#batcher.flush();
   }
 
-  /** Never rejects: the sender has counted and logged what failed. */
-  async #consume(item: Item): Promise<void> {
-    const { quantity } = item;
+  #nextPart(batcher: Batcher<Item>): Piece<Item> | undefined {
+    if (this.#parts.length === 0 && batcher.isReady) this.#parts.push(...batcher.take());
+    return this.#parts.shift();
+  }
+
+  /** Puts an item to those that are joined. At once where it is in memory, so that order is kept. */
+  async #feed(batcher: Batcher<Item>, item: Item): Promise<void> {
+    const add = (batch: ProfilesBatch): void =>
+      batcher.add({ batch, runs: [{ owner: item, samples: item.quantity.samples }] });
+    const { batch, record } = item;
+    if (batch !== undefined || record === undefined) {
+      if (batch !== undefined) add(batch);
+      return;
+    }
+    this.#isFeeding = true;
     try {
-      if (!this.#abandon.signal.aborted) {
-        await this.#deliver(item);
-        item.done?.();
-      } else {
-        this.#sender.abandon(quantity);
-        item.done?.(this.#abandon.signal.reason);
-      }
+      add(await this.#read(record, item.quantity));
     } catch (error) {
-      if (error instanceof KeptError) this.#noteStays(quantity);
-      item.done?.(error);
+      this.#settle(item, error);
     } finally {
-      this.#accepted.delete(item);
-      this.#queue.release(item.weight);
-      this.#finishOne();
+      this.#isFeeding = false;
       this.#pump();
     }
   }
 
-  /** What is stored is removed once it is delivered, or can never be. */
-  async #deliver({ batch, record, quantity }: Item): Promise<void> {
-    const { signal } = this.#abandon;
+  /** Sends what several items were joined to. Never rejects. */
+  async #sendPart({ batch, runs }: Piece<Item>): Promise<void> {
+    const isStored = runs.some(({ owner }) => owner.record !== undefined);
+    let error: unknown;
     try {
-      const known = batch ?? (record && (await this.#read(record, quantity)));
-      if (known !== undefined)
-        await this.#sender.deliver(this.#open(known), quantity, signal, record !== undefined);
-    } catch (error) {
-      if (error instanceof KeptError) throw error;
-      if (record !== undefined) this.#store?.remove(record);
-      throw error;
+      await this.#send(batch, quantityOf(batch), isStored);
+    } catch (cause) {
+      error = cause;
     }
-    if (record !== undefined) this.#store?.remove(record);
+    for (const { owner, samples } of runs) {
+      owner.openSamples -= samples;
+      if (error !== undefined) owner.failedSamples += samples;
+      // What stays in the storage stays as a whole.
+      if (!(owner.error instanceof KeptError))
+        owner.error = error instanceof KeptError ? error : (owner.error ?? error);
+      if (owner.openSamples === 0) this.#settle(owner, outcomeOf(owner));
+    }
+    this.#finishOne();
+    this.#pump();
   }
 
-  async #read(record: StoredRecord, quantity: Quantity): Promise<ProfilesBatch | undefined> {
+  /** Sends one item. Never rejects. */
+  async #consume(item: Item): Promise<void> {
+    const { batch, record, quantity } = item;
+    let error: unknown;
     try {
-      return await this.#store?.read(record);
+      const known = batch ?? (record && (await this.#read(record, quantity)));
+      if (known !== undefined) await this.#send(known, quantity, record !== undefined);
+    } catch (cause) {
+      error = cause;
+    }
+    this.#settle(item, error);
+    this.#finishOne();
+    this.#pump();
+  }
+
+  /** Rejects where not everything was delivered; the loss is counted and told then. */
+  async #send(batch: ProfilesBatch, quantity: Quantity, isStored: boolean): Promise<void> {
+    const { signal } = this.#abandon;
+    if (signal.aborted && isStored)
+      throw new KeptError('not sent before the shutdown', { cause: signal.reason });
+    if (signal.aborted) {
+      this.#sender.abandon(quantity);
+      throw signal.reason;
+    }
+    await this.#sender.deliver(this.#open(batch), quantity, signal, isStored);
+  }
+
+  /** The outcome of an item is known. What is stored is removed once it is delivered, or can never be. */
+  #settle(item: Item, error: unknown): void {
+    if (error instanceof KeptError) this.#noteStays(item.quantity);
+    else if (item.record !== undefined) this.#store?.remove(item.record);
+    item.done?.(error);
+    this.#accepted.delete(item);
+    this.#queue.release(item.weight);
+  }
+
+  async #read(record: StoredRecord, quantity: Quantity): Promise<ProfilesBatch> {
+    if (this.#store === undefined) throw new Error('there is no storage');
+    try {
+      return await this.#store.read(record);
     } catch (error) {
       this.#sender.giveUp(error, quantity);
       throw error;
@@ -293,12 +383,17 @@ class QueueingExporter implements HelpedExporter {
 
   #finishOne(): void {
     this.#inFlight--;
-    if (this.#inFlight === 0 && !this.#mayDrain) this.#onIdle?.();
+    if (this.#isIdle) this.#onIdle?.();
+  }
+
+  get #isIdle(): boolean {
+    const isBatching = this.#isFeeding || this.#parts.length > 0 || this.#batcher?.isEmpty === false;
+    return this.#inFlight === 0 && !isBatching && !this.#mayDrain;
   }
 
   /** Whether there is something to send. At a shutdown what is stored stays where it is. */
   get #mayDrain(): boolean {
-    return this.#queue.length > 0 && (this.#shutdown === undefined || this.#store === undefined);
+    return this.#queue.length > 0 && (!this.#isStopping || this.#store === undefined);
   }
 
   #noteStays({ samples }: Quantity): void {
@@ -318,13 +413,14 @@ class QueueingExporter implements HelpedExporter {
   }
 
   async #drain(deadline: AbortSignal): Promise<void> {
+    this.#isStopping = true;
     const onDeadline = (): void =>
       this.#abandon.abort(new RetryableError('shut down before it could be sent'));
     deadline.addEventListener('abort', onDeadline, { once: true });
     if (deadline.aborted) onDeadline();
     this.#queue.close();
     this.#sender.stopRetrying();
-    if (this.#inFlight > 0 || this.#mayDrain) {
+    if (!this.#isIdle) {
       await new Promise<void>((resolve) => {
         this.#onIdle = resolve;
         this.#pump();
@@ -336,4 +432,12 @@ class QueueingExporter implements HelpedExporter {
     await this.#store?.close();
     await this.#options.shutdown?.();
   }
+}
+
+/** Undefined where all was delivered. Whoever sends again what was delivered in part would deliver that twice. */
+function outcomeOf({ error, failedSamples, quantity }: Item): unknown {
+  if (error === undefined || error instanceof KeptError || failedSamples === quantity.samples) return error;
+  const partly = `${failedSamples} of ${quantity.samples} samples were refused after the others were taken`;
+  const why = error instanceof Error ? error.message : 'the destination refused them';
+  return new PermanentError(`${partly}: ${why}`, { cause: error });
 }

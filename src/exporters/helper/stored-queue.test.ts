@@ -173,6 +173,31 @@ describe('a sending queue with storage', () => {
     assert.ok(storage.reads > 0 && storage.reads < count, `${storage.reads}`);
   });
 
+  it('joins what is stored, and forgets each when all of it is delivered', async () => {
+    const storage = new FakeStorage();
+    const t = await run(storage, { batch: { min_size: 3, max_size: 3, flush_timeout: '1h' } });
+    await t.start();
+    // Two samples each: the second is delivered in part.
+    await t.exporter.consumeProfiles(BATCH, never());
+    await t.exporter.consumeProfiles(BATCH, never());
+    await settle();
+    assert.deepEqual(
+      t.sink.batches.map((batch) => batch.sampleCount),
+      [3],
+    );
+    assert.equal(storage.kept.size, 1);
+    t.sink.failWith(down());
+    await t.exporter.shutdown(never());
+    assert.equal(storage.kept.size, 1);
+
+    const next = await run(storage, { batch: { min_size: 3, flush_timeout: '1s' } });
+    await next.start();
+    await next.clock.advance(1000);
+    await settle();
+    assert.equal(next.sink.sampleCount, 2);
+    assert.equal(storage.kept.size, 0);
+  });
+
   it('tells the age of the oldest batch', async () => {
     const t = await run(new FakeStorage());
     await t.start();

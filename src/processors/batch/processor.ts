@@ -8,7 +8,7 @@ import { orAborted } from '../../internal/abort.ts';
 import { type Clock, systemClock, type Timer } from '../../internal/clock.ts';
 import type { ProfilesBatch } from '../../pdata/profiles-batch.ts';
 import type { Config } from './config.ts';
-import { type Piece, repack } from './piece.ts';
+import { type Piece, repack } from '../../pdata/repack.ts';
 import { Share } from './share.ts';
 
 /** What may be held at a time, waiting or on its way to the next consumer. */
@@ -33,7 +33,7 @@ export class BatchProcessor implements Processor {
   readonly #next: ProfilesConsumer;
   readonly #clock: Clock;
   readonly #bounds: Bounds;
-  #pending: Piece[] = [];
+  #pending: Piece<Share>[] = [];
   #pendingSamples = 0;
   #timer: Timer | undefined;
   readonly #sending = new Set<Promise<void>>();
@@ -96,7 +96,7 @@ export class BatchProcessor implements Processor {
     if (this.#stopped) throw new RetryableError('the batch processor is shut down');
     if (samples === 0) return await this.#next.consumeProfiles(batch, signal);
     const share = this.#hold(samples, batchSizeBytes(batch));
-    this.#pending.push({ batch, runs: [{ share, samples }] });
+    this.#pending.push({ batch, runs: [{ owner: share, samples }] });
     this.#pendingSamples += samples;
     if (this.#config.timeout === 0 || this.#pendingSamples >= this.#config.send_batch_size) {
       this.#sizeTriggered.add(1);
@@ -146,7 +146,7 @@ export class BatchProcessor implements Processor {
     if (pieces.length === 0) return;
     this.#pending = [];
     this.#pendingSamples = 0;
-    let parts: Piece[];
+    let parts: Piece<Share>[];
     try {
       parts = repack(pieces, this.#config.send_batch_max_size);
     } catch (error) {
@@ -170,7 +170,7 @@ export class BatchProcessor implements Processor {
     }
   }
 
-  async #send(piece: Piece): Promise<void> {
+  async #send(piece: Piece<Share>): Promise<void> {
     this.#sendSize.record(piece.batch.sampleCount);
     const { signal } = this.#cut;
     try {
@@ -182,8 +182,8 @@ export class BatchProcessor implements Processor {
     this.#settle(piece);
   }
 
-  #settle(piece: Piece, error?: unknown): void {
-    for (const { share, samples } of piece.runs) {
+  #settle(piece: Piece<Share>, error?: unknown): void {
+    for (const { owner: share, samples } of piece.runs) {
       this.#heldSamples -= samples;
       if (share.settle(samples, error)) this.#heldBytes -= share.sizeBytes;
     }

@@ -1,26 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
-import { mergeBatches } from '../../pdata/merge.ts';
-import type { ProfilesBatch } from '../../pdata/profiles-batch.ts';
-import { splitBatch } from '../../pdata/split.ts';
-import type { Share } from './share.ts';
+import { mergeBatches } from './merge.ts';
+import type { ProfilesBatch } from './profiles-batch.ts';
+import { splitBatch } from './split.ts';
+import { splitBySize } from './split-by.ts';
 
-/** Samples in a row that belong to one share. */
-interface Run {
-  readonly share: Share;
+/** Samples in a row that belong to one owner. */
+interface Run<Owner> {
+  readonly owner: Owner;
   readonly samples: number;
 }
 
 /** A batch and whose samples it holds, in the order in which it holds them. */
-export interface Piece {
+export interface Piece<Owner> {
   readonly batch: ProfilesBatch;
-  readonly runs: readonly Run[];
+  readonly runs: readonly Run<Owner>[];
 }
 
 /** All pieces as one, cut into parts of at most `maxSamples` (0: not cut), each full but the last. */
-export function repack(pieces: readonly Piece[], maxSamples: number): Piece[] {
+export function repack<Owner>(pieces: readonly Piece<Owner>[], maxSamples: number): Piece<Owner>[] {
   if (maxSamples === 0) return [joined(pieces)];
-  const parts: Piece[] = [];
-  let group: Piece[] = [];
+  const parts: Piece<Owner>[] = [];
+  let group: Piece<Owner>[] = [];
   let room = maxSamples;
   const close = (): void => {
     parts.push(joined(group));
@@ -39,7 +39,17 @@ export function repack(pieces: readonly Piece[], maxSamples: number): Piece[] {
   return parts;
 }
 
-function joined(pieces: readonly Piece[]): Piece {
+/** The same with parts of at most `maxBytes` as OTLP, where a single sample is not larger. */
+export function repackBySize<Owner>(pieces: readonly Piece<Owner>[], maxBytes: number): Piece<Owner>[] {
+  const { batch, runs } = joined(pieces);
+  const cursor = { run: 0, used: 0 };
+  return splitBySize(batch, maxBytes).map((part) => ({
+    batch: part.batch,
+    runs: take(runs, cursor, part.batch.sampleCount),
+  }));
+}
+
+function joined<Owner>(pieces: readonly Piece<Owner>[]): Piece<Owner> {
   return {
     batch: mergeBatches(pieces.map((piece) => piece.batch)),
     runs: pieces.flatMap((piece) => piece.runs),
@@ -47,7 +57,7 @@ function joined(pieces: readonly Piece[]): Piece {
 }
 
 /** The piece in parts: the first fills up `room`, the others are of at most `maxSamples`. */
-function cut(piece: Piece, room: number, maxSamples: number): Piece[] {
+function cut<Owner>(piece: Piece<Owner>, room: number, maxSamples: number): Piece<Owner>[] {
   const cursor = { run: 0, used: 0 };
   return splitBatch(piece.batch, maxSamples, room).map((batch) => ({
     batch,
@@ -56,13 +66,17 @@ function cut(piece: Piece, room: number, maxSamples: number): Piece[] {
 }
 
 /** The next `samples` samples of the runs; moves the cursor on. */
-function take(runs: readonly Run[], cursor: { run: number; used: number }, samples: number): Run[] {
-  const taken: Run[] = [];
+function take<Owner>(
+  runs: readonly Run<Owner>[],
+  cursor: { run: number; used: number },
+  samples: number,
+): Run<Owner>[] {
+  const taken: Run<Owner>[] = [];
   for (let left = samples; left > 0; ) {
     const run = runs[cursor.run];
     if (run === undefined) throw new Error('a split gave more samples than went in');
     const n = Math.min(left, run.samples - cursor.used);
-    taken.push({ share: run.share, samples: n });
+    taken.push({ owner: run.owner, samples: n });
     left -= n;
     cursor.used += n;
     if (cursor.used === run.samples) {

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { QueueBatchConfig } from '../../config/sections/queue.ts';
+import type { Clock, Timer } from '../../internal/clock.ts';
+import { batchSizeBytes } from '../../pdata/batch-size.ts';
+import { type Piece, repack, repackBySize } from '../../pdata/repack.ts';
+
+/**
+ * Joins what a queue holds to requests of `min_size` to `max_size`, sample by sample; what does not come to the
+ * smallest size goes after `flush_timeout`.
+ */
+export class Batcher<Owner> {
+  readonly #config: QueueBatchConfig;
+  readonly #clock: Clock;
+  readonly #onDue: () => void;
+  #pieces: Piece<Owner>[] = [];
+  #size = 0;
+  #timer: Timer | undefined;
+  #isDue = false;
+
+  /** `onDue`: called when what waits has waited long enough. */
+  constructor(config: QueueBatchConfig, clock: Clock, onDue: () => void) {
+    this.#config = config;
+    this.#clock = clock;
+    this.#onDue = onDue;
+  }
+
+  get isEmpty(): boolean {
+    return this.#pieces.length === 0;
+  }
+
+  /** Whether `take` gives something now. */
+  get isReady(): boolean {
+    return !this.isEmpty && (this.#isDue || this.#size >= this.#config.min_size);
+  }
+
+  add(piece: Piece<Owner>): void {
+    this.#pieces.push(piece);
+    this.#size += this.#sizeOf(piece);
+    this.#timer ??= this.#clock.setTimeout(() => this.flush(), this.#config.flush_timeout);
+  }
+
+  /** What waits is ready, whatever its size. */
+  flush(): void {
+    this.#isDue = true;
+    this.#onDue();
+  }
+
+  /** Requests to send; a last one below the smallest size waits on, unless its time has come. */
+  take(): Piece<Owner>[] {
+    const { max_size, min_size, sizer } = this.#config;
+    const byItems = sizer === 'items' || max_size === 0;
+    const parts = byItems ? repack(this.#pieces, max_size) : repackBySize(this.#pieces, max_size);
+    const last = parts.at(-1);
+    const waits =
+      !this.#isDue && parts.length > 1 && last !== undefined && this.#sizeOf(last) < min_size
+        ? parts.splice(-1)
+        : [];
+    this.#pieces = [];
+    this.#size = 0;
+    this.#isDue = false;
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    for (const piece of waits) this.add(piece);
+    return parts;
+  }
+
+  #sizeOf({ batch }: Piece<Owner>): number {
+    return this.#config.sizer === 'items' ? batch.sampleCount : batchSizeBytes(batch);
+  }
+}
