@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Factories } from './component/factory.ts';
+import { forwardConnectorFactory } from './connectors/forward/factory.ts';
 import { debugExporterFactory } from './exporters/debug/factory.ts';
 import { nopExporterFactory } from './exporters/nop/factory.ts';
 import { otlpGrpcExporterFactory } from './exporters/otlp-grpc/factory.ts';
@@ -39,4 +40,5 @@ export const factories: Factories = {
     viewerExporterFactory,
   ],
   extensions: [fileStorageExtensionFactory, healthCheckExtensionFactory],
+  connectors: [forwardConnectorFactory],
 };

@@ -56,15 +56,16 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
     'relabel',
     'internal',
   ],
+  connectors: ['config', 'component', 'consumer', 'pdata', 'internal'],
   extensions: ['config', 'component', 'consumer', 'pdata', 'internal'],
   service: ['component', 'consumer', 'config', 'pdata', 'internal'],
   cli: ['service', 'native', 'config', 'component', 'consumer', 'pdata', 'internal', 'distribution.ts'],
-  'distribution.ts': ['receivers', 'processors', 'exporters', 'extensions', 'component'],
+  'distribution.ts': ['receivers', 'processors', 'exporters', 'connectors', 'extensions', 'component'],
   'main.ts': ['cli', 'service', 'config', 'component', 'distribution.ts', 'internal'],
 };
 
 /** Rooms whose folders are components: they know nothing of each other. */
-const COMPONENT_ROOMS = new Set(['receivers', 'processors', 'exporters', 'extensions']);
+const COMPONENT_ROOMS = new Set(['receivers', 'processors', 'exporters', 'connectors', 'extensions']);
 
 interface Import {
   readonly from: string;

@@ -7,14 +7,14 @@ import type { Invocation } from './command.ts';
 
 /** Prints what this distribution is made of, in the shape of the Collector's `components`. */
 export async function components({ io }: Invocation): Promise<number> {
-  const { receivers, processors, exporters, extensions } = await io.loadFactories();
+  const { receivers, processors, exporters, connectors, extensions } = await io.loadFactories();
   io.stdout(
     stringify({
       buildinfo: { command: BUILD.command, description: BUILD.description, version: BUILD.version },
       receivers: receivers.map(describe),
       processors: processors.map(describe),
       exporters: exporters.map(describe),
-      connectors: [],
+      connectors: connectors.map(describe),
       extensions: extensions.map(describe),
       providers: PROVIDER_SCHEMES.map((scheme) => ({ scheme })),
     }),

@@ -42,6 +42,7 @@ async function runWith(behaviour: Behaviour): Promise<{ code: number; errors: st
         }),
       }),
     ],
+    connectors: [],
     extensions: [],
   };
   const code = await runCli([`--config=${CONFIG}`], {

@@ -36,6 +36,8 @@ export interface Component {
 export interface Receiver extends Component {}
 export interface Processor extends Component, ProfilesConsumer {}
 export interface Exporter extends Component, ProfilesConsumer {}
+/** The end of some pipelines and the beginning of others. */
+export interface Connector extends Component, ProfilesConsumer {}
 
 /** A part beside the pipelines. It starts before them and stops after them. */
 export interface Extension extends Component {

@@ -1,7 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { z } from 'zod';
 import type { ProfilesConsumer } from '../consumer/consumer.ts';
-import type { Exporter, Extension, Processor, Receiver, Settings, Stability } from './component.ts';
+import type {
+  Connector,
+  Exporter,
+  Extension,
+  Processor,
+  Receiver,
+  Settings,
+  Stability,
+} from './component.ts';
 
 interface FactoryBase<Config> {
   readonly type: string;
@@ -31,6 +39,12 @@ export interface ExporterFactory<Config> extends FactoryBase<Config> {
   create(settings: Settings, config: Config): Exporter;
 }
 
+export interface ConnectorFactory<Config> extends FactoryBase<Config> {
+  readonly kind: 'connector';
+  /** One instance per id; `next` fans out to every pipeline that names it as receiver. */
+  create(settings: Settings, config: Config, next: ProfilesConsumer): Connector;
+}
+
 export interface ExtensionFactory<Config> extends FactoryBase<Config> {
   readonly kind: 'extension';
   create(settings: Settings, config: Config): Extension;
@@ -41,6 +55,7 @@ export type AnyFactory =
   | ReceiverFactory<unknown>
   | ProcessorFactory<unknown>
   | ExporterFactory<unknown>
+  | ConnectorFactory<unknown>
   | ExtensionFactory<unknown>;
 
 /** Everything a distribution is made of. */
@@ -48,6 +63,7 @@ export interface Factories {
   readonly receivers: readonly ReceiverFactory<unknown>[];
   readonly processors: readonly ProcessorFactory<unknown>[];
   readonly exporters: readonly ExporterFactory<unknown>[];
+  readonly connectors: readonly ConnectorFactory<unknown>[];
   readonly extensions: readonly ExtensionFactory<unknown>[];
 }
 
@@ -64,6 +80,10 @@ export const processorFactory = <C>(f: Omit<ProcessorFactory<C>, 'kind'>): Proce
 export const exporterFactory = <C>(f: Omit<ExporterFactory<C>, 'kind'>): ExporterFactory<unknown> => ({
   ...f,
   kind: 'exporter',
+});
+export const connectorFactory = <C>(f: Omit<ConnectorFactory<C>, 'kind'>): ConnectorFactory<unknown> => ({
+  ...f,
+  kind: 'connector',
 });
 export const extensionFactory = <C>(f: Omit<ExtensionFactory<C>, 'kind'>): ExtensionFactory<unknown> => ({
   ...f,

@@ -2,7 +2,14 @@
 import type { Factories } from '../component/factory.ts';
 import type { FeatureGates } from '../component/feature-gates.ts';
 import { ConfigError, formatIssue, formatPath, IssueList } from './config-error.ts';
-import { type ConfiguredSet, isMalformed, type Report, readComponents } from './configured-set.ts';
+import {
+  type ConfiguredSet,
+  isMalformed,
+  type Report,
+  readComponents,
+  type SectionName,
+} from './configured-set.ts';
+import { checkConnectorIds } from './connector-uses.ts';
 import type { LoadedConfig } from './loaded-config.ts';
 import { createProviders, type Environment } from './providers.ts';
 import { type ConfigSource, resolveSources } from './resolve.ts';
@@ -47,9 +54,10 @@ function readConfig(tree: MappingNode, { factories, gates }: LoadOptions, warnin
     receivers: readComponents(tree, 'receivers', factories.receivers, report),
     processors: readComponents(tree, 'processors', factories.processors, report),
     exporters: readComponents(tree, 'exporters', factories.exporters, report),
+    connectors: readComponents(tree, 'connectors', factories.connectors, report),
     extensions: readComponents(tree, 'extensions', factories.extensions, report),
   };
-  readComponents(tree, 'connectors', [], report);
+  checkConnectorIds(sets, issues);
   for (const kind of ['receiver', 'exporter'] as const) {
     const isEmpty = sets[`${kind}s`].keys.size === 0 && !isMalformed(tree, [`${kind}s`]);
     if (isEmpty) issues.add([`${kind}s`], `no ${kind} configuration specified in config`);
@@ -58,6 +66,7 @@ function readConfig(tree: MappingNode, { factories, gates }: LoadOptions, warnin
     receivers: sets.receivers.keys,
     processors: sets.processors.keys,
     exporters: sets.exporters.keys,
+    connectors: sets.connectors.keys,
     extensions: sets.extensions.keys,
   };
   const read = readService(tree, known, gates, report);
@@ -68,6 +77,7 @@ function readConfig(tree: MappingNode, { factories, gates }: LoadOptions, warnin
     receivers: sets.receivers.components,
     processors: sets.processors.components,
     exporters: sets.exporters.components,
+    connectors: sets.connectors.components,
     extensions: sets.extensions.components,
     service: read.service,
     effective: ({ redact }) => ({
@@ -78,13 +88,17 @@ function readConfig(tree: MappingNode, { factories, gates }: LoadOptions, warnin
   };
 }
 
-type Sets = Readonly<Record<'receivers' | 'processors' | 'exporters' | 'extensions', ConfiguredSet<unknown>>>;
+type Sets = Readonly<Record<SectionName, ConfiguredSet<unknown>>>;
 
 function warnUnused(sets: Sets, service: ServiceConfig, report: Report): void {
   const pipelines = [...service.pipelines.values()];
-  for (const section of ['receivers', 'processors', 'exporters', 'extensions'] as const) {
+  for (const section of ['receivers', 'processors', 'exporters', 'connectors', 'extensions'] as const) {
     const used =
-      section === 'extensions' ? service.extensions : pipelines.flatMap((pipeline) => pipeline[section]);
+      section === 'extensions'
+        ? service.extensions
+        : section === 'connectors'
+          ? pipelines.flatMap(({ receivers }) => receivers)
+          : pipelines.flatMap((pipeline) => pipeline[section]);
     const texts = new Set(used.map((id) => id.text));
     const where = section === 'extensions' ? 'not listed in service::extensions' : 'not used in any pipeline';
     for (const [text, { key }] of sets[section].keys) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type {
+  ConnectorFactory,
   ExporterFactory,
   ExtensionFactory,
   ProcessorFactory,
@@ -33,6 +34,7 @@ export interface LoadedConfig {
   readonly receivers: ConfiguredComponents<ReceiverFactory<unknown>>;
   readonly processors: ConfiguredComponents<ProcessorFactory<unknown>>;
   readonly exporters: ConfiguredComponents<ExporterFactory<unknown>>;
+  readonly connectors: ConfiguredComponents<ConnectorFactory<unknown>>;
   readonly extensions: ConfiguredComponents<ExtensionFactory<unknown>>;
   readonly service: ServiceConfig;
   /** The whole configuration with every default filled in; secrets are `Secret` placeholders unless asked for. */

@@ -3,6 +3,7 @@ import { type FeatureGates, PROFILES_SUPPORT } from '../component/feature-gates.
 import type { ComponentId } from '../component/id.ts';
 import { didYouMean } from '../internal/suggest.ts';
 import { isMalformed, type KnownId, type Report, readId } from './configured-set.ts';
+import { checkConnectorUses, type ConnectorUse } from './connector-uses.ts';
 import { type Decoded, decodeSection } from './decode.ts';
 import type { PlainValue } from './loaded-config.ts';
 import { keysNotActing, withDefaults } from './schema-walk.ts';
@@ -18,7 +19,7 @@ import { type MappingNode, nodeAt, type Tree, type TreePath } from './tree.ts';
 
 /** Ids that are configured, per section. */
 export type KnownIds = Readonly<
-  Record<'receivers' | 'processors' | 'exporters' | 'extensions', ReadonlyMap<string, KnownId>>
+  Record<'receivers' | 'processors' | 'exporters' | 'connectors' | 'extensions', ReadonlyMap<string, KnownId>>
 >;
 
 export interface ReadService {
@@ -51,6 +52,7 @@ class ServiceReader {
   readonly #known: KnownIds;
   readonly #gates: FeatureGates;
   readonly #report: Report;
+  readonly #connectorUses: ConnectorUse[] = [];
 
   constructor(tree: MappingNode, known: KnownIds, gates: FeatureGates, report: Report) {
     this.#tree = tree;
@@ -65,6 +67,7 @@ class ServiceReader {
     }
     const extensions = this.#extensions();
     const pipelines = this.#pipelines();
+    checkConnectorUses(this.#connectorUses, this.#report.issues);
     const telemetry = this.#telemetry();
     if (telemetry === undefined) return undefined;
     return {
@@ -148,7 +151,7 @@ class ServiceReader {
 
   /** Ids of the texts that name something configured, each once; adds an issue for every other. */
   #references(
-    kind: keyof KnownIds,
+    kind: keyof typeof SINGULAR,
     texts: readonly string[],
     path: TreePath,
     listPath: TreePath,
@@ -160,7 +163,13 @@ class ServiceReader {
       if (id === undefined) return;
       ids.set(id.text, id);
       if (this.#known[kind].has(id.text)) return;
-      const candidates = [...this.#known[kind]].flatMap(([known, { typed }]) => (typed ? [known] : []));
+      const isEnd = kind === 'receivers' || kind === 'exporters';
+      if (isEnd && this.#known.connectors.has(id.text)) {
+        this.#connectorUses.push({ connector: id.text, role: kind, pipeline: path, at });
+        return;
+      }
+      const known = [...this.#known[kind], ...(isEnd ? this.#known.connectors : [])];
+      const candidates = known.flatMap(([known, { typed }]) => (typed ? [known] : []));
       const hint = didYouMean(id.text, candidates);
       const owner = kind === 'extensions' ? listPath : path;
       this.#report.issues.add(

@@ -45,16 +45,17 @@ export function countReceived({ meter, tracer, id }: Settings, next: ProfilesCon
   };
 }
 
-/** Counts what is offered to a processor (`incoming`) or what it offers to the next consumer (`outgoing`). */
+/** Counts what is offered to a component (`incoming`) or what it offers to the next consumer (`outgoing`). */
 export function countItems(
+  kind: 'processor' | 'connector',
   direction: 'incoming' | 'outgoing',
   meter: Meter,
   next: ProfilesConsumer,
 ): ProfilesConsumer {
-  const what = direction === 'incoming' ? 'passed to the processor' : 'emitted from the processor';
+  const what = direction === 'incoming' ? `passed to the ${kind}` : `emitted from the ${kind}`;
   const items = batchCounter(
-    meter.counter(`processor_${direction}_items`, `Number of items ${what}`),
-    meter.counter(`processor_${direction}_profile_events`, `Number of sampled events ${what}`),
+    meter.counter(`${kind}_${direction}_items`, `Number of items ${what}`),
+    meter.counter(`${kind}_${direction}_profile_events`, `Number of sampled events ${what}`),
   );
   return {
     consumeProfiles(batch, signal) {

@@ -2,6 +2,7 @@
 import type {
   BuildInfo,
   Component,
+  Connector,
   Exporter,
   Extension,
   Kind,
@@ -16,6 +17,7 @@ import type { PipelineConfig } from '../config/service-section.ts';
 import type { ProfilesConsumer } from '../consumer/consumer.ts';
 import { fanOut } from '../consumer/fan-out.ts';
 import { countItems, countReceived } from './counting-consumer.ts';
+import { type BuiltPipeline, type Level, levelsOf } from './levels.ts';
 import type { Node } from './node.ts';
 import { notePlace, noteStability } from './notes.ts';
 import type { ServiceTelemetry } from './telemetry/telemetry.ts';
@@ -27,8 +29,8 @@ export interface Graph {
   readonly extensions: readonly Node<Extension>[];
   /** One a receiver id, whatever number of pipelines it feeds. */
   readonly receivers: readonly Node<Receiver>[];
-  /** By pipeline, in the order in which profiles pass them. One an id and pipeline. */
-  readonly processors: readonly (readonly Node<Processor>[])[];
+  /** Pipelines in the order in which profiles pass them: first those that receivers alone feed. */
+  readonly levels: readonly Level[];
   /** One an exporter id, shared by the pipelines that name it. */
   readonly exporters: readonly Node<Exporter>[];
 }
@@ -40,7 +42,7 @@ export interface Graph {
 export function buildGraph(config: LoadedConfig, build: BuildInfo, telemetry: ServiceTelemetry): Graph {
   const pipelines = [...config.service.pipelines.values()];
   const exporters = new Map<string, Node<Exporter>>();
-  for (const id of used(pipelines, 'exporters')) {
+  for (const id of used(pipelines, 'exporters', config)) {
     const configured = find(config.exporters, id);
     const settings = settingsFor('exporter', id, build, telemetry, { exporter: id.text });
     noteStability(configured, settings.logger);
@@ -49,16 +51,13 @@ export function buildGraph(config: LoadedConfig, build: BuildInfo, telemetry: Se
     );
     exporters.set(id.text, node('exporter', id, settings, component));
   }
-  const built = pipelines.map((pipeline) => {
-    const last = fanOut(pipeline.exporters.map((id) => find(exporters, id).component));
-    return { pipeline, ...buildProcessors(config, pipeline, last, build, telemetry) };
-  });
-  const receivers = used(pipelines, 'receivers').map((id) => {
+  const { pipelines: built, connectors } = buildPipelines(config, exporters, build, telemetry);
+  const receivers = used(pipelines, 'receivers', config).map((id) => {
     const configured = find(config.receivers, id);
     const labels = { receiver: id.text };
     const settings = settingsFor('receiver', id, build, telemetry, labels);
     noteStability(configured, settings.logger);
-    const heads = built.filter((b) => names(b.pipeline.receivers, id)).map((b) => b.head);
+    const heads = pipelines.filter((p) => names(p.receivers, id)).map((p) => find(built, p.id).head);
     const meter = telemetry.meter({ ...labels, transport: '' });
     const next = countReceived({ ...settings, meter }, fanOut(heads));
     const component = create('receiver', id, '', () =>
@@ -78,9 +77,54 @@ export function buildGraph(config: LoadedConfig, build: BuildInfo, telemetry: Se
   return {
     extensions,
     receivers,
-    processors: built.map((b) => b.processors),
+    levels: levelsOf(pipelines, built, connectors),
     exporters: [...exporters.values()],
   };
+}
+
+/**
+ * Builds pipelines and the connectors between them, each after those that it sends to. One connector an
+ * id, whatever number of pipelines it joins.
+ */
+function buildPipelines(
+  config: LoadedConfig,
+  exporters: ReadonlyMap<string, Node<Exporter>>,
+  build: BuildInfo,
+  telemetry: ServiceTelemetry,
+): { pipelines: Map<string, BuiltPipeline>; connectors: Map<string, Node<Connector>> } {
+  const all = [...config.service.pipelines.values()];
+  const pipelines = new Map<string, BuiltPipeline>();
+  const connectors = new Map<string, Node<Connector>>();
+  const heads = new Map<string, ProfilesConsumer>();
+  const buildPipeline = (pipeline: PipelineConfig): BuiltPipeline => {
+    const known = pipelines.get(pipeline.id.text);
+    if (known !== undefined) return known;
+    const targets = pipeline.exporters.map((id) =>
+      config.connectors.has(id.text) ? buildConnector(id) : find(exporters, id).component,
+    );
+    const made = buildProcessors(config, pipeline, fanOut(targets), build, telemetry);
+    pipelines.set(pipeline.id.text, made);
+    return made;
+  };
+  const buildConnector = (id: ComponentId): ProfilesConsumer => {
+    const known = heads.get(id.text);
+    if (known !== undefined) return known;
+    const configured = find(config.connectors, id);
+    const settings = settingsFor('connector', id, build, telemetry, { connector: id.text });
+    noteStability(configured, settings.logger);
+    const targets = all.filter((p) => names(p.receivers, id)).map((p) => buildPipeline(p).head);
+    const meter = telemetry.meter({ connector: id.text, otel_signal: SIGNAL });
+    const next = countItems('connector', 'outgoing', meter, fanOut(targets));
+    const component = create('connector', id, '', () =>
+      configured.factory.create(settings, configured.config, next),
+    );
+    connectors.set(id.text, node('connector', id, settings, component));
+    const head = countItems('connector', 'incoming', meter, component);
+    heads.set(id.text, head);
+    return head;
+  };
+  for (const pipeline of all) buildPipeline(pipeline);
+  return { pipelines, connectors };
 }
 
 /** Builds from the end, because each processor is given the consumer behind it. */
@@ -90,7 +134,7 @@ function buildProcessors(
   last: ProfilesConsumer,
   build: BuildInfo,
   telemetry: ServiceTelemetry,
-): { head: ProfilesConsumer; processors: Node<Processor>[] } {
+): BuiltPipeline {
   let head = last;
   const processors: Node<Processor>[] = [];
   for (const [index, id] of [...pipeline.processors.entries()].reverse()) {
@@ -99,13 +143,13 @@ function buildProcessors(
     noteStability(configured, settings.logger);
     notePlace(configured, index, settings.logger);
     const meter = telemetry.meter({ processor: id.text, otel_signal: SIGNAL });
-    const next = countItems('outgoing', meter, head);
+    const next = countItems('processor', 'outgoing', meter, head);
     const where = `, in pipeline "${pipeline.id.text}"`;
     const component = create('processor', id, where, () =>
       configured.factory.create(settings, configured.config, next),
     );
     processors.unshift(node('processor', id, settings, component, ` in pipeline "${pipeline.id.text}"`));
-    head = countItems('incoming', meter, component);
+    head = countItems('processor', 'incoming', meter, component);
   }
   return { head, processors };
 }
@@ -149,10 +193,14 @@ function settingsFor(
   return { id, build, logger, meter: telemetry.meter(labels), tracer: telemetry.tracer };
 }
 
-/** Ids that the pipelines name, each once, in the order of first mention. */
-function used(pipelines: readonly PipelineConfig[], role: 'receivers' | 'exporters'): ComponentId[] {
+/** Ids that the pipelines name, each once, in the order of first mention; connectors left out. */
+function used(
+  pipelines: readonly PipelineConfig[],
+  role: 'receivers' | 'exporters',
+  { connectors }: LoadedConfig,
+): ComponentId[] {
   const byText = new Map(pipelines.flatMap((p) => p[role]).map((id) => [id.text, id]));
-  return [...byText.values()];
+  return [...byText.values()].filter((id) => !connectors.has(id.text));
 }
 
 function names(ids: readonly ComponentId[], id: ComponentId): boolean {

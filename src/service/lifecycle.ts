@@ -41,7 +41,12 @@ export async function startGraph(
   }
   const pipelines = [
     ...graph.exporters,
-    ...graph.processors.flatMap((chain) => chain.toReversed()),
+    ...graph.levels
+      .toReversed()
+      .flatMap(({ processors, connectors }) => [
+        ...connectors,
+        ...processors.flatMap((chain) => chain.toReversed()),
+      ]),
     ...graph.receivers,
   ];
   for (const node of pipelines) await start(node, 'pipelines');
@@ -56,7 +61,7 @@ export interface StopOptions {
 }
 
 /**
- * Stops receivers, then processors in the direction of flow, then exporters, so that each can still hand
+ * Stops receivers, then processors and connectors in the direction of flow, then exporters, so that each can still hand
  * on what it holds. Gives back what went wrong. A component that does not come to an end soon after the
  * deadline is named and left.
  */
@@ -64,11 +69,14 @@ export async function stopPipelines(graph: Graph, options: StopOptions): Promise
   const errors: Error[] = [];
   const stop = async (node: Node): Promise<void> => void errors.push(...(await stopNode(node, options)));
   errors.push(...(await stopReceivers(graph, options)));
-  await Promise.all(
-    graph.processors.map(async (chain) => {
-      for (const node of chain) await stop(node);
-    }),
-  );
+  for (const { processors, connectors } of graph.levels) {
+    await Promise.all(
+      processors.map(async (chain) => {
+        for (const node of chain) await stop(node);
+      }),
+    );
+    await Promise.all(connectors.map(stop));
+  }
   await Promise.all(graph.exporters.map(stop));
   return errors;
 }

@@ -116,6 +116,55 @@ describe('service', () => {
     ]);
   });
 
+  it('starts what a connector sends to before it, and stops it after', async (t) => {
+    const { fake, create } = await make(
+      t,
+      `
+receivers: {fake: {}}
+processors: {fake/in: {}, fake/out: {}, fake/side: {}}
+connectors: {join: {}, join/2: {}}
+exporters: {fake: {}, fake/other: {}}
+service:
+  ${QUIET}
+  pipelines:
+    profiles/last: {receivers: [join/2], processors: [fake/side], exporters: [fake/other]}
+    profiles/out: {receivers: [join], processors: [fake/out], exporters: [fake, join/2]}
+    profiles/in: {receivers: [fake], processors: [fake/in], exporters: [join, join/2]}
+`,
+    );
+    const service = create();
+    fake.journal.length = 0;
+    await service.start(never());
+    const flow = [
+      'fake" receiver',
+      'fake/in" processor',
+      'join" connector',
+      'fake/out" processor',
+      'join/2" connector',
+      'fake/side" processor',
+      'fake/other" exporter',
+      'fake" exporter',
+    ];
+    const backwards = [...flow.slice(-2), ...flow.slice(0, -2).toReversed()];
+    assert.deepEqual(
+      fake.journal,
+      backwards.map((name) => `start "${name}`),
+    );
+    const batch = batchFromFolded('main;work 2\nmain;idle 1');
+    await fake.feeds.get('fake')?.consumeProfiles(batch, never());
+    // Once by way of both connectors, once by the second alone.
+    assert.deepEqual(
+      [fake.sinks.get('fake')?.batches.length, fake.sinks.get('fake/other')?.batches.length],
+      [1, 2],
+    );
+    fake.journal.length = 0;
+    await service.shutdown(never());
+    assert.deepEqual(
+      fake.journal,
+      flow.map((name) => `shutdown "${name}`),
+    );
+  });
+
   it('logs the milestones that people look for, and what to expect of components', async (t) => {
     const { create, messages } = await make(
       t,

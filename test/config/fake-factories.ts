@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { z } from 'zod';
 import {
+  connectorFactory,
   exporterFactory,
   extensionFactory,
   type Factories,
@@ -84,6 +85,9 @@ export const fakeFactories: Factories = {
       create: neverCreated,
     }),
     exporterFactory({ type: 'nop', stability: 'beta', schema: section({}), create: neverCreated }),
+  ],
+  connectors: [
+    connectorFactory({ type: 'forward', stability: 'beta', schema: section({}), create: neverCreated }),
   ],
   extensions: [
     extensionFactory({ type: 'health_check', stability: 'beta', schema: section({}), create: neverCreated }),

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Component } from '../../component/component.ts';
-import type { AnyFactory, ProcessorFactory } from '../../component/factory.ts';
+import type { AnyFactory, ConnectorFactory, ProcessorFactory } from '../../component/factory.ts';
 import { PermanentError, RetryableError, isPermanent } from '../../consumer/consumer.ts';
 import { batchFromFolded } from '../../pdata/folded.ts';
 import type { ProfilesBatch } from '../../pdata/profiles-batch.ts';
@@ -51,18 +51,33 @@ export function testComponentContract(factory: AnyFactory, config: unknown): voi
   });
 }
 
+/** A batch of the tests: two stacks of one service. */
+const sampleBatch = (): ProfilesBatch =>
+  batchFromFolded('main;work;malloc 3\nmain;idle 1', { attributes: { 'service.name': 'shop' } });
+
 /** Additional laws of processors that pass on every batch they are given. */
 export function testProcessorContract(
   factory: ProcessorFactory<unknown>,
   config: unknown,
-  batch: ProfilesBatch = batchFromFolded('main;work;malloc 3\nmain;idle 1', {
-    attributes: { 'service.name': 'shop' },
-  }),
+  batch: ProfilesBatch = sampleBatch(),
+): void {
+  testConsumerContract(factory, config, batch);
+}
+
+/** Additional laws of connectors: the same. */
+export function testConnectorContract(factory: ConnectorFactory<unknown>, config: unknown): void {
+  testConsumerContract(factory, config, sampleBatch());
+}
+
+function testConsumerContract(
+  factory: ProcessorFactory<unknown> | ConnectorFactory<unknown>,
+  config: unknown,
+  batch: ProfilesBatch,
 ): void {
   testComponentContract(factory, config);
   const before = structuredClone({ tables: batch.dictionary.tables, resources: batch.resources });
 
-  describe(`processor "${factory.type}" keeps the processor contract`, () => {
+  describe(`${factory.kind} "${factory.type}" keeps the ${factory.kind} contract`, () => {
     const started = async (next: RecordingConsumer) => {
       const processor = factory.create(testSettings(factory.type), factory.schema.parse(config), next);
       await processor.start(testHost(), never());

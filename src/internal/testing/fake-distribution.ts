@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import type { Component, Host, Settings } from '../../component/component.ts';
 import {
+  connectorFactory,
   exporterFactory,
   extensionFactory,
   type Factories,
@@ -25,7 +26,7 @@ const schema = z.preprocess(
 );
 type Config = z.output<typeof schema>;
 
-/** Components of type `fake`, of every kind, that write down what is done with them. */
+/** Components of type `fake` (connectors: `join`), of every kind, that write down what is done with them. */
 export class FakeDistribution {
   /** `create "fake" exporter`, `start …`, `ready …`, `not ready …`, `shutdown …`, in order. */
   readonly journal: string[] = [];
@@ -74,6 +75,17 @@ export class FakeDistribution {
             consumeProfiles: (batch, signal) => sink.consumeProfiles(batch, signal),
           };
         },
+      }),
+    ],
+    connectors: [
+      connectorFactory<Config>({
+        type: 'join',
+        stability: 'stable',
+        schema,
+        create: (settings, config, next) => ({
+          ...this.#component('connector', settings, config),
+          consumeProfiles: (batch, signal) => next.consumeProfiles(batch, signal),
+        }),
       }),
     ],
     extensions: [
