@@ -2,6 +2,7 @@
 import type { Factories } from './component/factory.ts';
 import { forwardConnectorFactory } from './connectors/forward/factory.ts';
 import { debugExporterFactory } from './exporters/debug/factory.ts';
+import { fileExporterFactory } from './exporters/file/factory.ts';
 import { nopExporterFactory } from './exporters/nop/factory.ts';
 import { otlpGrpcExporterFactory } from './exporters/otlp-grpc/factory.ts';
 import { otlpHttpExporterFactory } from './exporters/otlp-http/factory.ts';
@@ -16,12 +17,14 @@ import { relabelProcessorFactory } from './processors/relabel/factory.ts';
 import { resourceDetectionProcessorFactory } from './processors/resource-detection/factory.ts';
 import { resourceProcessorFactory } from './processors/resource/factory.ts';
 import { symbolizeProcessorFactory } from './processors/symbolize/factory.ts';
+import { fileReceiverFactory } from './receivers/file/factory.ts';
+import { nopReceiverFactory } from './receivers/nop/factory.ts';
 import { otlpReceiverFactory } from './receivers/otlp/factory.ts';
 import { profilingReceiverFactory } from './receivers/profiling/factory.ts';
 
 /** Every component of this distribution. */
 export const factories: Factories = {
-  receivers: [otlpReceiverFactory, profilingReceiverFactory],
+  receivers: [fileReceiverFactory, nopReceiverFactory, otlpReceiverFactory, profilingReceiverFactory],
   processors: [
     batchProcessorFactory,
     k8sAttributesProcessorFactory,
@@ -33,6 +36,7 @@ export const factories: Factories = {
   ],
   exporters: [
     debugExporterFactory,
+    fileExporterFactory,
     nopExporterFactory,
     otlpGrpcExporterFactory,
     otlpHttpExporterFactory,

@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { z } from 'zod';
+import { section } from '../../config/sections/section.ts';
+
+/** No options. */
+export const schema = section({});
+export type Config = z.output<typeof schema>;
