@@ -57,7 +57,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
     'internal',
   ],
   connectors: ['config', 'component', 'consumer', 'pdata', 'internal'],
-  extensions: ['config', 'component', 'consumer', 'pdata', 'internal'],
+  extensions: ['codecs', 'config', 'component', 'consumer', 'pdata', 'internal'],
   service: ['component', 'consumer', 'config', 'pdata', 'internal'],
   cli: ['service', 'native', 'config', 'component', 'consumer', 'pdata', 'internal', 'distribution.ts'],
   'distribution.ts': ['receivers', 'processors', 'exporters', 'connectors', 'extensions', 'component'],

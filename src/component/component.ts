@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { ProfilesConsumer } from '../consumer/consumer.ts';
+import type { BuildInfo } from './build-info.ts';
 import type { ComponentId } from './id.ts';
+import type { ServiceView } from './service-view.ts';
+import type { StatusEvent } from './status.ts';
 import type { Telemetry } from './telemetry.ts';
 
-export type Kind = 'receiver' | 'processor' | 'exporter' | 'connector' | 'extension';
-export type Stability = 'development' | 'alpha' | 'beta' | 'stable' | 'deprecated' | 'unmaintained';
-
-/** What a component tells of its health; `error` goes with everything but ok. */
-export interface StatusEvent {
-  readonly status: 'ok' | 'recoverable_error' | 'permanent_error' | 'fatal_error';
-  readonly error?: Error;
-}
+export type { BuildInfo } from './build-info.ts';
+export type { Kind, Stability } from './kind.ts';
+export type { StatusEvent } from './status.ts';
 
 /** What a started component may ask of the service around it. */
 export interface Host {
   /** Started extensions by id text. */
   readonly extensions: ReadonlyMap<string, Component>;
+  /** The service around the component, for extensions that show it. */
+  readonly service: ServiceView;
   /** A fatal error stops the whole collector with a non-zero exit code. */
   reportStatus(event: StatusEvent): void;
 }
@@ -45,13 +45,6 @@ export interface Extension extends Component {
   ready?(): void;
   /** Called when the pipelines are about to stop. */
   notReady?(): void;
-}
-
-export interface BuildInfo {
-  /** Command name, also the User-Agent's product. */
-  readonly command: string;
-  readonly description: string;
-  readonly version: string;
 }
 
 /** What the code passes to a component, beside the `Config` that the user wrote. */

@@ -10,9 +10,11 @@ import type {
   Receiver,
   Settings,
 } from '../component/component.ts';
+import type { AnyFactory } from '../component/factory.ts';
 import type { ComponentId } from '../component/id.ts';
+import type { PipelineView } from '../component/service-view.ts';
 import type { Labels } from '../component/telemetry.ts';
-import type { LoadedConfig } from '../config/loaded-config.ts';
+import type { ConfiguredComponent, LoadedConfig } from '../config/loaded-config.ts';
 import type { PipelineConfig } from '../config/service-section.ts';
 import type { ProfilesConsumer } from '../consumer/consumer.ts';
 import { fanOut } from '../consumer/fan-out.ts';
@@ -20,6 +22,7 @@ import { countItems, countReceived } from './counting-consumer.ts';
 import { type BuiltPipeline, type Level, levelsOf } from './levels.ts';
 import type { Node } from './node.ts';
 import { notePlace, noteStability } from './notes.ts';
+import { TrafficCount } from './traffic.ts';
 import type { ServiceTelemetry } from './telemetry/telemetry.ts';
 
 const SIGNAL = 'profiles';
@@ -31,6 +34,8 @@ export interface Graph {
   readonly receivers: readonly Node<Receiver>[];
   /** Pipelines in the order in which profiles pass them: first those that receivers alone feed. */
   readonly levels: readonly Level[];
+  /** As configured, with what passes them. */
+  readonly pipelines: readonly PipelineView[];
   /** One an exporter id, shared by the pipelines that name it. */
   readonly exporters: readonly Node<Exporter>[];
 }
@@ -49,7 +54,7 @@ export function buildGraph(config: LoadedConfig, build: BuildInfo, telemetry: Se
     const component = create('exporter', id, '', () =>
       configured.factory.create(settings, configured.config),
     );
-    exporters.set(id.text, node('exporter', id, settings, component));
+    exporters.set(id.text, node('exporter', configured, settings, component));
   }
   const { pipelines: built, connectors } = buildPipelines(config, exporters, build, telemetry);
   const receivers = used(pipelines, 'receivers', config).map((id) => {
@@ -63,7 +68,7 @@ export function buildGraph(config: LoadedConfig, build: BuildInfo, telemetry: Se
     const component = create('receiver', id, '', () =>
       configured.factory.create(settings, configured.config, next),
     );
-    return node('receiver', id, settings, component);
+    return node('receiver', configured, settings, component);
   });
   const extensions = config.service.extensions.map((id) => {
     const configured = find(config.extensions, id);
@@ -72,12 +77,19 @@ export function buildGraph(config: LoadedConfig, build: BuildInfo, telemetry: Se
     const component = create('extension', id, '', () =>
       configured.factory.create(settings, configured.config),
     );
-    return node('extension', id, settings, component);
+    return node('extension', configured, settings, component);
   });
   return {
     extensions,
     receivers,
     levels: levelsOf(pipelines, built, connectors),
+    pipelines: pipelines.map((pipeline) => ({
+      id: pipeline.id.text,
+      receivers: pipeline.receivers.map(({ text }) => text),
+      processors: pipeline.processors.map(({ text }) => text),
+      exporters: pipeline.exporters.map(({ text }) => text),
+      traffic: find(built, pipeline.id).traffic,
+    })),
     exporters: [...exporters.values()],
   };
 }
@@ -102,7 +114,9 @@ function buildPipelines(
     const targets = pipeline.exporters.map((id) =>
       config.connectors.has(id.text) ? buildConnector(id) : find(exporters, id).component,
     );
-    const made = buildProcessors(config, pipeline, fanOut(targets), build, telemetry);
+    const inner = buildProcessors(config, pipeline, fanOut(targets), build, telemetry);
+    const traffic = new TrafficCount();
+    const made = { ...inner, head: traffic.before(inner.head), traffic };
     pipelines.set(pipeline.id.text, made);
     return made;
   };
@@ -118,7 +132,7 @@ function buildPipelines(
     const component = create('connector', id, '', () =>
       configured.factory.create(settings, configured.config, next),
     );
-    connectors.set(id.text, node('connector', id, settings, component));
+    connectors.set(id.text, node('connector', configured, settings, component));
     const head = countItems('connector', 'incoming', meter, component);
     heads.set(id.text, head);
     return head;
@@ -134,7 +148,7 @@ function buildProcessors(
   last: ProfilesConsumer,
   build: BuildInfo,
   telemetry: ServiceTelemetry,
-): BuiltPipeline {
+): Omit<BuiltPipeline, 'traffic'> {
   let head = last;
   const processors: Node<Processor>[] = [];
   for (const [index, id] of [...pipeline.processors.entries()].reverse()) {
@@ -148,7 +162,7 @@ function buildProcessors(
     const component = create('processor', id, where, () =>
       configured.factory.create(settings, configured.config, next),
     );
-    processors.unshift(node('processor', id, settings, component, ` in pipeline "${pipeline.id.text}"`));
+    processors.unshift(node('processor', configured, settings, component, pipeline.id.text));
     head = countItems('processor', 'incoming', meter, component);
   }
   return { head, processors };
@@ -156,12 +170,15 @@ function buildProcessors(
 
 function node<C extends Component>(
   kind: Kind,
-  id: ComponentId,
+  { id, factory }: ConfiguredComponent<AnyFactory>,
   settings: Settings,
   component: C,
-  where = '',
+  pipeline?: string,
 ): Node<C> {
-  return { kind, id, label: `"${id.text}" ${kind}${where}`, settings, component };
+  const where = pipeline === undefined ? '' : ` in pipeline "${pipeline}"`;
+  const label = `"${id.text}" ${kind}${where}`;
+  const { stability } = factory;
+  return { kind, id, label, stability, settings, component, ...(pipeline !== undefined && { pipeline }) };
 }
 
 function create<C>(kind: Kind, id: ComponentId, where: string, make: () => C): C {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Connector, Processor } from '../component/component.ts';
+import type { Traffic } from '../component/service-view.ts';
 import type { PipelineConfig } from '../config/service-section.ts';
 import type { ProfilesConsumer } from '../consumer/consumer.ts';
 import type { Node } from './node.ts';
@@ -9,6 +10,7 @@ export interface BuiltPipeline {
   readonly head: ProfilesConsumer;
   /** In the order in which profiles pass them. One an id and pipeline. */
   readonly processors: readonly Node<Processor>[];
+  readonly traffic: Traffic;
 }
 
 /** Pipelines that do not feed one another, and the connectors behind the last that feeds them. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { setMaxListeners } from 'node:events';
 import type { Component, Host } from '../component/component.ts';
+import type { ServiceView } from '../component/service-view.ts';
 import { orAborted } from '../internal/abort.ts';
 import { type Clock, sleep } from '../internal/clock.ts';
 import type { Graph } from './graph.ts';
@@ -20,6 +21,7 @@ const RECEIVERS_MS = 5_000;
 export async function startGraph(
   graph: Graph,
   status: StatusBoard,
+  service: ServiceView,
   signal: AbortSignal,
   onTouched: (node: Node) => void,
 ): Promise<void> {
@@ -27,9 +29,11 @@ export async function startGraph(
   const start = async (node: Node, scope: string): Promise<void> => {
     signal.throwIfAborted();
     onTouched(node);
-    const host: Host = { extensions, reportStatus: (event) => status.report(node, event) };
+    status.starting(node);
+    const host: Host = { extensions, service, reportStatus: (event) => status.report(node, event) };
     try {
       await orAborted(node.component.start(host, signal), signal);
+      status.started(node);
     } catch (cause) {
       const why = cause instanceof Error ? cause.message : String(cause);
       throw new Error(`cannot start ${scope}: failed to start ${node.label}: ${why}`, { cause });

@@ -165,6 +165,42 @@ service:
     );
   });
 
+  it('shows its components what runs, what passes and how the others are', async (t) => {
+    const { fake, create } = await make(t, SHARED);
+    await create().start(never());
+    const host = fake.hosts.get('"fake" exporter');
+    assert.ok(host !== undefined);
+    fake.sinks.get('fake/other')?.failWith(new Error('full'));
+    const sent = fake.feeds
+      .get('fake')
+      ?.consumeProfiles(batchFromFolded('main;work 2\nmain;idle 1'), never());
+    await assert.rejects(sent ?? Promise.resolve());
+    const [first, second] = host.service.pipelines;
+    assert.deepEqual(
+      [first?.id, first?.receivers, first?.processors, first?.exporters],
+      ['profiles', ['fake'], ['fake', 'fake/second'], ['fake']],
+    );
+    assert.deepEqual(
+      { ...first?.traffic },
+      { batches: 1, samples: 2, events: 2, failedBatches: 0, failedSamples: 0 },
+    );
+    assert.deepEqual([second?.traffic.failedBatches, second?.traffic.failedSamples], [1, 2]);
+    host.reportStatus({ status: 'recoverable_error', error: new Error('away') });
+    const seen = host.service
+      .statuses()
+      .map(({ component, status }) => [component.kind, component.id, component.pipeline, status].join(' '));
+    assert.deepEqual(seen, [
+      'extension fake  ok',
+      'extension fake/two  ok',
+      'receiver fake  ok',
+      'processor fake profiles ok',
+      'processor fake/second profiles ok',
+      'processor fake profiles/b ok',
+      'exporter fake  recoverable_error',
+      'exporter fake/other  ok',
+    ]);
+  });
+
   it('logs the milestones that people look for, and what to expect of components', async (t) => {
     const { create, messages } = await make(
       t,

@@ -8,6 +8,7 @@ import { type Clock, systemClock } from '../internal/clock.ts';
 import { startGraph, stopExtensions, stopPipelines, withoutListenerLimit } from './lifecycle.ts';
 import type { Node } from './node.ts';
 import { StatusBoard } from './status.ts';
+import { viewOf } from './view.ts';
 import { createTelemetry, type ServiceTelemetry } from './telemetry/telemetry.ts';
 
 export interface ServiceDeps {
@@ -102,7 +103,8 @@ class GraphService implements Service {
     logger.debug('feature gates', { enabled: enabled.map((gate) => gate.id) });
     await this.telemetry.start();
     logger.info('Starting extensions...');
-    await startGraph(this.#graph, this.#status, signal, (node) => this.#touched.add(node));
+    const view = viewOf(this.#graph, this.#status, build, gates);
+    await startGraph(this.#graph, this.#status, view, signal, (node) => this.#touched.add(node));
     for (const { component } of this.#graph.extensions) component.ready?.();
     logger.info('Everything is ready. Begin running and processing data.');
   }

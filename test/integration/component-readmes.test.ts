@@ -9,7 +9,12 @@ import { loadConfig } from '../../src/config/load.ts';
 import { factories } from '../../src/distribution.ts';
 
 /** Components whose README has to begin with a configuration that is valid. */
-const TYPES = { receivers: ['file', 'nop'], exporters: ['file'], connectors: ['forward'] } as const;
+const TYPES = {
+  receivers: ['file', 'nop'],
+  exporters: ['file'],
+  connectors: ['forward'],
+  extensions: ['zpages'],
+} as const;
 
 /** The YAML blocks of a component's README. */
 function examples(section: string, type: string): string[] {

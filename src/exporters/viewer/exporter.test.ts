@@ -10,7 +10,7 @@ import { batchFromFolded, type FoldedOptions } from '../../pdata/folded.ts';
 import { viewerSchema } from './config.ts';
 import { ViewerExporter } from './exporter.ts';
 import { viewerExporterFactory } from './factory.ts';
-import { isAllowedHost } from './host-check.ts';
+import { isAllowedHost } from '../../internal/host-check.ts';
 
 const NOW = 1_700_000_000_000;
 const started: ViewerExporter[] = [];

@@ -8,7 +8,7 @@ import type { Asset } from './assets.ts';
 import { DOWNLOAD_FORMATS, download } from './download.ts';
 import type { EventStreams } from './events.ts';
 import { buildFlame } from './flame.ts';
-import { isAllowedHost } from './host-check.ts';
+import { isAllowedHost } from '../../internal/host-check.ts';
 import { listServices, type Selection, timeline, weighNodes } from './query.ts';
 import type { ProfileStore } from './store.ts';
 

@@ -2,6 +2,7 @@
 import { trace } from '@opentelemetry/api';
 import type { BuildInfo, Component, Host, Settings, StatusEvent } from '../../component/component.ts';
 import { parseComponentId } from '../../component/id.ts';
+import type { ServiceView } from '../../component/service-view.ts';
 import { RecordingLogger, RecordingMeter } from './recording-telemetry.ts';
 
 export const TEST_BUILD: BuildInfo = {
@@ -31,11 +32,22 @@ export interface TestHost extends Host {
   readonly events: StatusEvent[];
 }
 
-export function testHost(extensions: Readonly<Record<string, Component>> = {}): TestHost {
+export function testHost(
+  extensions: Readonly<Record<string, Component>> = {},
+  service: Partial<ServiceView> = {},
+): TestHost {
   const events: StatusEvent[] = [];
   return {
     extensions: new Map(Object.entries(extensions)),
     events,
+    service: {
+      build: TEST_BUILD,
+      startedAtMs: 0,
+      pipelines: [],
+      gates: () => [],
+      statuses: () => [],
+      ...service,
+    },
     reportStatus: (event) => void events.push(event),
   };
 }
