@@ -10,6 +10,7 @@ import { pyroscopeExporterFactory } from './exporters/pyroscope/factory.ts';
 import { viewerExporterFactory } from './exporters/viewer/factory.ts';
 import { fileStorageExtensionFactory } from './extensions/file-storage/factory.ts';
 import { healthCheckExtensionFactory } from './extensions/health-check/factory.ts';
+import { pprofExtensionFactory } from './extensions/pprof/factory.ts';
 import { zpagesExtensionFactory } from './extensions/zpages/factory.ts';
 import { batchProcessorFactory } from './processors/batch/factory.ts';
 import { k8sAttributesProcessorFactory } from './processors/k8s-attributes/factory.ts';
@@ -44,6 +45,11 @@ export const factories: Factories = {
     pyroscopeExporterFactory,
     viewerExporterFactory,
   ],
-  extensions: [fileStorageExtensionFactory, healthCheckExtensionFactory, zpagesExtensionFactory],
+  extensions: [
+    fileStorageExtensionFactory,
+    healthCheckExtensionFactory,
+    zpagesExtensionFactory,
+    pprofExtensionFactory,
+  ],
   connectors: [forwardConnectorFactory],
 };

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Session, type Profiler } from 'node:inspector/promises';
+import { V8_IDLE, V8Stacks } from '../../codecs/v8/stacks.ts';
 import { intValue, stringValue } from '../../pdata/any-value.ts';
 import { DictionaryBuilder } from '../../pdata/dictionary-builder.ts';
 import { profile, ProfilesBatch, resource, type Scope } from '../../pdata/profiles-batch.ts';
@@ -44,8 +45,6 @@ export class SelfProfiler {
   }
 }
 
-const IDLE = new Set(['(idle)', '(root)', '(program)']);
-
 /**
  * A V8 CPU profile as a batch: one resource, stacks leaf first, idle time left out.
  * Source: https://chromedevtools.github.io/devtools-protocol/tot/Profiler/#type-Profile
@@ -60,18 +59,8 @@ function batchFromCpuProfile(
   const parents = new Map<number, number>();
   const nodes = new Map(cpuProfile.nodes.map((node) => [node.id, node]));
   for (const node of cpuProfile.nodes) for (const child of node.children ?? []) parents.set(child, node.id);
-  const frameType = builder.attributeOf('profile.frame.type', stringValue('v8js'));
-  const locations = new Map<number, number>();
-  for (const { id, callFrame } of cpuProfile.nodes) {
-    const name = builder.string(callFrame.functionName === '' ? '(anonymous)' : callFrame.functionName);
-    const fn = builder.function(name, 0, builder.string(callFrame.url), BigInt(callFrame.lineNumber + 1));
-    const line = {
-      function: fn,
-      line: BigInt(callFrame.lineNumber + 1),
-      column: BigInt(callFrame.columnNumber + 1),
-    };
-    locations.set(id, builder.location(0, 0n, [frameType], [line]));
-  }
+  const stacks = new V8Stacks(builder);
+  for (const { id, callFrame } of cpuProfile.nodes) stacks.add(id, parents.get(id), callFrame);
   const samples = new SamplesBuilder();
   const threadId = builder.attributeOf('thread.id', intValue(process.pid));
   const times = new Map<number, bigint[]>();
@@ -79,18 +68,14 @@ function batchFromCpuProfile(
   cpuProfile.samples?.forEach((id, i) => {
     elapsedUs += cpuProfile.timeDeltas?.[i] ?? 0;
     const name = nodes.get(id)?.callFrame.functionName ?? '';
-    if (IDLE.has(name)) return;
+    if (V8_IDLE.has(name)) return;
     const at = startNs + BigInt(Math.max(0, Math.round(elapsedUs))) * 1000n;
     const known = times.get(id);
     if (known === undefined) times.set(id, [at]);
     else known.push(at);
   });
   for (const [id, timestamps] of times) {
-    const stack: number[] = [];
-    for (let at: number | undefined = id; at !== undefined; at = parents.get(at)) {
-      if (nodes.get(at)?.callFrame.functionName !== '(root)') stack.push(locations.get(at) ?? 0);
-    }
-    samples.add(builder.stack(stack), 0, [threadId], [], timestamps);
+    samples.add(stacks.stackOf(id), 0, [threadId], [], timestamps);
   }
   if (samples.length === 0) return undefined;
   const endNs =
