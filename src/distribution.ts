@@ -12,6 +12,10 @@ import { fileStorageExtensionFactory } from './extensions/file-storage/factory.t
 import { healthCheckExtensionFactory } from './extensions/health-check/factory.ts';
 import { pprofExtensionFactory } from './extensions/pprof/factory.ts';
 import { zpagesExtensionFactory } from './extensions/zpages/factory.ts';
+import { basicAuthExtensionFactory } from './extensions/basicauth/factory.ts';
+import { bearerTokenAuthExtensionFactory } from './extensions/bearertokenauth/factory.ts';
+import { headersSetterExtensionFactory } from './extensions/headers-setter/factory.ts';
+import { oauth2ClientExtensionFactory } from './extensions/oauth2client/factory.ts';
 import { batchProcessorFactory } from './processors/batch/factory.ts';
 import { k8sAttributesProcessorFactory } from './processors/k8s-attributes/factory.ts';
 import { memoryLimiterProcessorFactory } from './processors/memory-limiter/factory.ts';
@@ -46,10 +50,14 @@ export const factories: Factories = {
     viewerExporterFactory,
   ],
   extensions: [
+    basicAuthExtensionFactory,
+    bearerTokenAuthExtensionFactory,
     fileStorageExtensionFactory,
+    headersSetterExtensionFactory,
     healthCheckExtensionFactory,
-    zpagesExtensionFactory,
+    oauth2ClientExtensionFactory,
     pprofExtensionFactory,
+    zpagesExtensionFactory,
   ],
   connectors: [forwardConnectorFactory],
 };

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { ProfilesConsumer } from '../consumer/consumer.ts';
+import type { Authenticating } from './authenticator.ts';
 import type { BuildInfo } from './build-info.ts';
 import type { ComponentId } from './id.ts';
 import type { ServiceView } from './service-view.ts';
@@ -13,7 +14,7 @@ export type { StatusEvent } from './status.ts';
 /** What a started component may ask of the service around it. */
 export interface Host {
   /** Started extensions by id text. */
-  readonly extensions: ReadonlyMap<string, Component>;
+  readonly extensions: ReadonlyMap<string, Extension>;
   /** The service around the component, for extensions that show it. */
   readonly service: ServiceView;
   /** A fatal error stops the whole collector with a non-zero exit code. */
@@ -40,7 +41,7 @@ export interface Exporter extends Component, ProfilesConsumer {}
 export interface Connector extends Component, ProfilesConsumer {}
 
 /** A part beside the pipelines. It starts before them and stops after them. */
-export interface Extension extends Component {
+export interface Extension extends Component, Authenticating {
   /** Called once every pipeline accepts work. */
   ready?(): void;
   /** Called when the pipelines are about to stop. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { z } from 'zod';
 import type { ProfilesConsumer } from '../consumer/consumer.ts';
+import type { ExtensionRole } from './authenticator.ts';
 import type {
   Connector,
   Exporter,
@@ -47,6 +48,8 @@ export interface ConnectorFactory<Config> extends FactoryBase<Config> {
 
 export interface ExtensionFactory<Config> extends FactoryBase<Config> {
   readonly kind: 'extension';
+  /** What a component may refer to it as, with this configuration; checked before anything is built. */
+  roles?(config: Config): readonly ExtensionRole[];
   create(settings: Settings, config: Config): Extension;
 }
 

@@ -5,7 +5,7 @@ import { didYouMean } from '../internal/suggest.ts';
 import type { IssueList } from './config-error.ts';
 import { decodeSection } from './decode.ts';
 import type { ConfiguredComponent, PlainValue } from './loaded-config.ts';
-import { keysNotActing, withDefaults } from './schema-walk.ts';
+import { keysNotActing, type Reference, referencesOf, withDefaults } from './schema-walk.ts';
 import { type MappingNode, nodeAt, type TreePath } from './tree.ts';
 
 export type SectionName = 'receivers' | 'processors' | 'exporters' | 'connectors' | 'extensions';
@@ -28,6 +28,8 @@ export interface ConfiguredSet<Factory> {
   readonly components: ReadonlyMap<string, ConfiguredComponent<Factory>>;
   /** Every id that is written there and could be read, faulty components too. */
   readonly keys: ReadonlyMap<string, KnownId>;
+  /** Extensions that the components name, by the component's id; paths from the root. */
+  readonly references: ReadonlyMap<string, readonly Reference[]>;
   /** The section with all defaults. */
   effective(redact: boolean): PlainValue;
 }
@@ -42,6 +44,7 @@ export function readComponents<Factory extends AnyFactory>(
   const components = new Map<string, ConfiguredComponent<Factory>>();
   const inputs = new Map<string, unknown>();
   const keys = new Map<string, KnownId>();
+  const references = new Map<string, readonly Reference[]>();
   for (const key of componentKeys(tree, section, report.issues)) {
     const path = [section, key];
     const id = readId(key, path, report.issues);
@@ -58,12 +61,20 @@ export function readComponents<Factory extends AnyFactory>(
     if (decoded === undefined) continue;
     for (const { path: inner, reason } of keysNotActing(factory.schema, decoded.input))
       report.warn([...path, ...inner], reason);
+    references.set(
+      id.text,
+      referencesOf(factory.schema, decoded.input).map((found) => ({
+        ...found,
+        path: [...path, ...found.path],
+      })),
+    );
     components.set(id.text, { id, factory, config: decoded.config });
     inputs.set(id.text, decoded.input);
   }
   return {
     components,
     keys,
+    references,
     effective: (redact) =>
       Object.fromEntries(
         [...components].map(([id, { factory }]) => [

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Factories } from '../component/factory.ts';
+import type { ExtensionFactory, Factories } from '../component/factory.ts';
 import type { FeatureGates } from '../component/feature-gates.ts';
 import { ConfigError, formatIssue, formatPath, IssueList } from './config-error.ts';
 import {
@@ -12,6 +12,7 @@ import {
 import { checkConnectorIds } from './connector-uses.ts';
 import type { LoadedConfig } from './loaded-config.ts';
 import { createProviders, type Environment } from './providers.ts';
+import { checkReferences } from './references.ts';
 import { type ConfigSource, resolveSources } from './resolve.ts';
 import { readService } from './service-reader.ts';
 import type { ServiceConfig } from './service-section.ts';
@@ -70,6 +71,7 @@ function readConfig(tree: MappingNode, { factories, gates }: LoadOptions, warnin
     extensions: sets.extensions.keys,
   };
   const read = readService(tree, known, gates, report);
+  if (read !== undefined) checkExtensionReferences(sets, read.service, report);
   const found = issues.sorted;
   if (found.length > 0 || read === undefined) throw new ConfigError(found, warnings);
   warnUnused(sets, read.service, report);
@@ -90,16 +92,30 @@ function readConfig(tree: MappingNode, { factories, gates }: LoadOptions, warnin
 
 type Sets = Readonly<Record<SectionName, ConfiguredSet<unknown>>>;
 
+function checkExtensionReferences(
+  sets: Sets & { readonly extensions: ConfiguredSet<ExtensionFactory<unknown>> },
+  service: ServiceConfig,
+  report: Report,
+): void {
+  const used = SETS.map((section) => [sets[section], usedIds(section, service)] as const);
+  checkReferences(used, sets.extensions, service.extensions, report);
+}
+
+const SETS = ['receivers', 'processors', 'exporters', 'connectors', 'extensions'] as const;
+
+/** Ids of a section that the service starts. */
+function usedIds(section: (typeof SETS)[number], { extensions, pipelines }: ServiceConfig): Set<string> {
+  const all = [...pipelines.values()];
+  const used =
+    section === 'extensions'
+      ? extensions
+      : all.flatMap((pipeline) => pipeline[section === 'connectors' ? 'receivers' : section]);
+  return new Set(used.map((id) => id.text));
+}
+
 function warnUnused(sets: Sets, service: ServiceConfig, report: Report): void {
-  const pipelines = [...service.pipelines.values()];
-  for (const section of ['receivers', 'processors', 'exporters', 'connectors', 'extensions'] as const) {
-    const used =
-      section === 'extensions'
-        ? service.extensions
-        : section === 'connectors'
-          ? pipelines.flatMap(({ receivers }) => receivers)
-          : pipelines.flatMap((pipeline) => pipeline[section]);
-    const texts = new Set(used.map((id) => id.text));
+  for (const section of SETS) {
+    const texts = usedIds(section, service);
     const where = section === 'extensions' ? 'not listed in service::extensions' : 'not used in any pipeline';
     for (const [text, { key }] of sets[section].keys) {
       if (!texts.has(text)) report.warn([section, key], `is configured but ${where}`);

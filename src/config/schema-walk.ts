@@ -1,18 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { z } from 'zod';
+import type { ExtensionRole } from '../component/authenticator.ts';
 import { formatDuration, isDurationTransform } from './sections/duration.ts';
 import { isSecretTransform, REDACTED } from './sections/secret.ts';
-import { notActingReason } from './sections/section.ts';
+import { notActingReason, referencedRole } from './sections/section.ts';
 import type { PlainValue } from './loaded-config.ts';
 import type { TreePath } from './tree.ts';
 
 type Schema = z.core.$ZodType;
+
+/** An extension that a component names, and as what. */
+export interface Reference {
+  readonly path: TreePath;
+  readonly role: ExtensionRole;
+  readonly text: string;
+}
 
 /** What a walk does at a leaf and at a key; the walk itself fills in defaults. */
 interface Visitor {
   readonly redact: boolean;
   /** A key that the user wrote and that has no effect. */
   notActing?(path: TreePath, reason: string): void;
+  /** A key that names an extension. */
+  reference?(reference: Reference): void;
 }
 
 /** The configuration that `input` stands for: every default written out, secrets hidden if asked. */
@@ -27,9 +37,18 @@ export function keysNotActing(schema: Schema, input: unknown): { path: TreePath;
   return found;
 }
 
+/** Every extension that `input` names. */
+export function referencesOf(schema: Schema, input: unknown): Reference[] {
+  const found: Reference[] = [];
+  walk(schema, input, [], { redact: true, reference: (reference) => found.push(reference) });
+  return found;
+}
+
 function walk(schema: Schema, input: unknown, path: TreePath, visitor: Visitor): unknown {
   const reason = notActingReason(schema);
   if (reason !== undefined && input !== undefined) visitor.notActing?.(path, reason);
+  const role = referencedRole(schema);
+  if (role !== undefined && typeof input === 'string') visitor.reference?.({ path, role, text: input });
   const { def } = (schema as z.core.$ZodTypes)._zod;
   switch (def.type) {
     case 'default':

@@ -34,13 +34,14 @@ export interface GrpcClientOptions extends DialOptions {
 export interface GrpcClient {
   /**
    * The message is what its pieces are together. Rejects with GrpcError, or with the signal's reason. `timeoutMs` is told to the server, 0 is none;
-   * whoever waits here counts the time and aborts.
+   * whoever waits here counts the time and aborts. `headers` are sent in place of those of the options.
    */
   call(
     path: string,
     message: readonly Uint8Array[],
     timeoutMs: number,
     signal: AbortSignal,
+    headers?: OutgoingHttpHeaders,
   ): Promise<Uint8Array>;
   /** Takes no new calls; running ones finish. */
   close(): void;
@@ -96,11 +97,12 @@ class Channel implements GrpcClient {
     message: readonly Uint8Array[],
     timeoutMs: number,
     signal: AbortSignal,
+    headers: OutgoingHttpHeaders = this.#options.headers,
   ): Promise<Uint8Array> {
     const { encoding, maxReceiveBytes } = this.#options;
     const isCompressed = encoding !== 'identity';
     const request = {
-      headers: this.#headersOf(path, timeoutMs),
+      headers: this.#headersOf(path, timeoutMs, headers),
       message: isCompressed ? [await pack(message, encoding)] : message,
       isCompressed,
       maxReceiveBytes,
@@ -116,8 +118,8 @@ class Channel implements GrpcClient {
     }
   }
 
-  #headersOf(path: string, timeoutMs: number): OutgoingHttpHeaders {
-    const { authority, encoding, headers, tls } = this.#options;
+  #headersOf(path: string, timeoutMs: number, headers: OutgoingHttpHeaders): OutgoingHttpHeaders {
+    const { authority, encoding, tls } = this.#options;
     return {
       ...headers,
       ':method': 'POST',

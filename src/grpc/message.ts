@@ -2,7 +2,13 @@
 import { Code, GrpcError } from './status.ts';
 
 /** Why a message was not taken. */
-export type MessageProblem = 'malformed' | 'too_large' | 'unsupported' | 'busy' | 'incomplete';
+export type MessageProblem =
+  | 'malformed'
+  | 'too_large'
+  | 'unsupported'
+  | 'busy'
+  | 'incomplete'
+  | 'unauthenticated';
 
 /** A message that cannot be taken, with the status that says so. */
 export class MessageError extends GrpcError {

@@ -24,6 +24,8 @@ export type UnaryHandler = (request: Uint8Array, call: CallContext) => Promise<U
 export interface CallSettings {
   /** By path: `/package.Service/Method`. */
   readonly methods: Readonly<Record<string, UnaryHandler>>;
+  /** Asked before anything of a request is read; rejects with MessageError where it may not pass. */
+  readonly authenticate?: ((headers: IncomingHttpHeaders) => Promise<void>) | undefined;
   /** Largest request, as sent and decompressed. */
   readonly maxMessageBytes: number;
   /** Where the memory of one call is accounted. */
@@ -84,6 +86,18 @@ export class ServerCall {
     // A stream that breaks closes too, and that says all there is to do.
     stream.on('error', () => undefined);
     stream.once('close', () => this.#closed());
+    const { authenticate } = this.#settings;
+    if (authenticate === undefined) this.#begin();
+    // A failure of #begin itself ends as a status too.
+    else
+      void authenticate(this.#headers)
+        .then(() => this.#begin())
+        .catch((error: unknown) => this.#fail(error));
+  }
+
+  #begin(): void {
+    if (this.#state !== 'receiving') return;
+    const stream = this.#stream;
     const handler = this.#checkHead();
     if (handler === undefined) return;
     stream.on('data', (chunk: Buffer) => this.#receive(chunk));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { setMaxListeners } from 'node:events';
-import type { Component, Host } from '../component/component.ts';
+import type { Extension, Host } from '../component/component.ts';
 import type { ServiceView } from '../component/service-view.ts';
 import { orAborted } from '../internal/abort.ts';
 import { type Clock, sleep } from '../internal/clock.ts';
@@ -25,7 +25,7 @@ export async function startGraph(
   signal: AbortSignal,
   onTouched: (node: Node) => void,
 ): Promise<void> {
-  const extensions = new Map<string, Component>();
+  const extensions = new Map<string, Extension>();
   const start = async (node: Node, scope: string): Promise<void> => {
     signal.throwIfAborted();
     onTouched(node);

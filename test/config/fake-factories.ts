@@ -91,5 +91,12 @@ export const fakeFactories: Factories = {
   ],
   extensions: [
     extensionFactory({ type: 'health_check', stability: 'beta', schema: section({}), create: neverCreated }),
+    extensionFactory({
+      type: 'guard',
+      stability: 'beta',
+      schema: section({ role: z.enum(['client', 'server']) }),
+      roles: ({ role }) => [`${role} authenticator`],
+      create: neverCreated,
+    }),
   ],
 };

@@ -1,15 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 import { z } from 'zod';
+import { extensionReference, section, stringListSchema } from './section.ts';
 
-// A key that guards access must never be accepted without effect, so both are refused, not warned about.
-const refuse = (message: string) =>
-  z
-    .unknown()
-    .optional()
-    .refine((value) => value === undefined || value === null, { error: message });
+/** `auth` of a client: the extension that gives its requests their credentials. */
+export const clientAuthSchema = section({
+  authenticator: extensionReference('client authenticator'),
+}).optional();
 
-/** `auth`: no authenticator exists in this distribution, so any use is an error. */
-export const authSchema = refuse('is not supported: this distribution has no authenticator extension');
+/** `auth` of a gRPC server: the extension that decides who may send. */
+export const serverAuthSchema = section({
+  authenticator: extensionReference('server authenticator'),
+}).optional();
 
-/** `middlewares`: no middleware exists in this distribution, so any use is an error. */
-export const middlewaresSchema = refuse('is not supported: this distribution has no middleware extension');
+/** `auth` of an HTTP server: parameters of the query that are listed count as headers for the authenticator. */
+export const httpServerAuthSchema = section({
+  authenticator: extensionReference('server authenticator'),
+  request_params: stringListSchema.default([]),
+}).optional();
+
+/** `middlewares`: no middleware exists in this distribution; a guard must never be accepted without effect. */
+export const middlewaresSchema = z
+  .unknown()
+  .optional()
+  .refine((value) => value === undefined || value === null, {
+    error: 'is not supported: this distribution has no middleware extension',
+  });

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { z } from 'zod';
-import { authSchema, middlewaresSchema } from './auth.ts';
+import { clientAuthSchema, middlewaresSchema, serverAuthSchema } from './auth.ts';
 import { durationSchema } from './duration.ts';
 import { grpcEndpointSchema, listenEndpointSchema } from './endpoint.ts';
 import { headersSchema } from './secret.ts';
@@ -27,7 +27,7 @@ export const grpcClientShape = {
   user_agent: z.string().optional(),
   balancer_name: z.enum(['round_robin', 'pick_first']).default('round_robin'),
   authority: z.string().optional(),
-  auth: authSchema,
+  auth: clientAuthSchema,
   middlewares: middlewaresSchema,
 };
 
@@ -57,7 +57,7 @@ const grpcServerShape = (endpoint: string) => ({
     }).optional(),
   }).optional(),
   include_metadata: notActing(z.boolean()),
-  auth: authSchema,
+  auth: serverAuthSchema,
   middlewares: middlewaresSchema,
 });
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { z } from 'zod';
-import { authSchema, middlewaresSchema } from './auth.ts';
+import { clientAuthSchema, httpServerAuthSchema, middlewaresSchema } from './auth.ts';
 import { durationSchema } from './duration.ts';
 import { httpUrlSchema, listenEndpointSchema } from './endpoint.ts';
 import { headersSchema } from './secret.ts';
@@ -33,7 +33,7 @@ export const httpClientShape = {
   write_buffer_size: notActing(z.int().min(0)),
   timeout: durationSchema().default(0),
   headers: headersSchema.default({}),
-  auth: authSchema,
+  auth: clientAuthSchema,
   compression: httpCompressionSchema.default('none'),
   compression_params: section({ level: z.int().optional() }),
   max_idle_conns: notActing(z.int().min(0)),
@@ -59,7 +59,7 @@ export const httpServerShape = (endpoint: string) => ({
     exposed_headers: stringListSchema.default([]),
     max_age: z.int().min(0).default(0),
   }).optional(),
-  auth: authSchema,
+  auth: httpServerAuthSchema,
   max_request_body_size: z.int().min(0).default(BODY_LIMIT_BYTES),
   include_metadata: notActing(z.boolean()),
   response_headers: headersSchema.default({}),

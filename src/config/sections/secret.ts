@@ -44,7 +44,8 @@ export function isSecretTransform(schema: z.core.$ZodType): boolean {
 /** A field name of RFC 9110 §5.1. */
 const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 
-const headerNameSchema = z.string().regex(HEADER_NAME, { error: 'is no valid header name' });
+/** The name of a header. */
+export const headerNameSchema = z.string().regex(HEADER_NAME, { error: 'is no valid header name' });
 
 /**
  * Headers sent with each request: a map, or upstream's list of `{name, value}`. Out comes one record by

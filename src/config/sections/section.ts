@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { z } from 'zod';
+import type { ExtensionRole } from '../../component/authenticator.ts';
+import { parseComponentId } from '../../component/id.ts';
 
 type Check<Shape extends z.ZodRawShape> = (
   value: z.output<z.ZodObject<Shape, z.core.$strict>>,
@@ -34,6 +36,30 @@ export function notActing<Schema extends z.ZodType>(
 /** Why a key has no effect, or undefined where it acts. */
 export function notActingReason(schema: z.core.$ZodType): string | undefined {
   return reasons.get(schema);
+}
+
+const roles = new WeakMap<z.core.$ZodType, ExtensionRole>();
+
+/**
+ * The id of an extension that has the role. Loading a configuration checks that it is configured, listed
+ * in `service::extensions`, and can be what it is asked to be.
+ */
+export function extensionReference(role: ExtensionRole) {
+  const schema = z.string().transform((text, issues) => {
+    try {
+      return parseComponentId(text).text;
+    } catch (error) {
+      issues.addIssue({ code: 'custom', message: error instanceof Error ? error.message : String(error) });
+      return z.NEVER;
+    }
+  });
+  roles.set(schema, role);
+  return schema;
+}
+
+/** What the extension named by a key must be, or undefined where the key names none. */
+export function referencedRole(schema: z.core.$ZodType): ExtensionRole | undefined {
+  return roles.get(schema);
 }
 
 /** A list of texts; one text is split at its commas, as upstream does. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readFile } from 'node:fs/promises';
 import { rootCertificates, type SecureContextOptions } from 'node:tls';
+import { readSecretFile, type Warn } from '../../internal/secret-file.ts';
 import type { Secret } from './secret.ts';
 import { CIPHER_SUITES, CURVES, type TlsClientConfig, type TlsServerConfig } from './tls.ts';
 
@@ -11,12 +12,15 @@ export type TlsMaterial = Pick<
 >;
 
 /** Reads the files that a TLS section names; rejects with an Error that names the file and key. */
-export async function loadTlsMaterial(tls: TlsClientConfig | TlsServerConfig): Promise<TlsMaterial> {
+export async function loadTlsMaterial(
+  tls: TlsClientConfig | TlsServerConfig,
+  warn?: Warn,
+): Promise<TlsMaterial> {
   const clientCaFile = 'client_ca_file' in tls ? tls.client_ca_file : undefined;
   const [ca, cert, key, clientCa] = await Promise.all([
     pem('ca_file', tls.ca_file, tls.ca_pem),
     pem('cert_file', tls.cert_file, tls.cert_pem),
-    pem('key_file', tls.key_file, tls.key_pem),
+    pem('key_file', tls.key_file, tls.key_pem, warn),
     pem('client_ca_file', clientCaFile, undefined),
   ]);
   const authorities = [ca, clientCa].filter((text) => text !== undefined);
@@ -40,10 +44,11 @@ async function pem(
   key: string,
   file: string | undefined,
   text: Secret | undefined,
+  warn?: Warn,
 ): Promise<string | undefined> {
   if (file === undefined || file === '') return text?.reveal();
   try {
-    return await readFile(file, 'utf8');
+    return await (key === 'key_file' ? readSecretFile(file, warn) : readFile(file, 'utf8'));
   } catch (error) {
     throw new Error(
       `failed to load ${key} "${file}": ${error instanceof Error ? error.message : String(error)}`,

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type Dispatcher, Pool, ProxyAgent } from 'undici';
+import type { ClientAuthenticator } from '../../component/authenticator.ts';
 import type { BuildInfo } from '../../component/component.ts';
 import { loadTlsMaterial } from '../../config/sections/tls-material.ts';
 import type { TlsClientConfig } from '../../config/sections/tls.ts';
 import { PermanentError, RetryableError } from '../../consumer/consumer.ts';
+import { sendAuthorized } from './client-auth.ts';
 import { TransportError } from './delivery.ts';
 
 /** Of an answer, only its beginning is of interest. */
@@ -20,6 +22,8 @@ export interface HttpClientOptions {
   /** Where every request goes; the path counts for nothing. */
   readonly url: URL;
   readonly tls: TlsClientConfig;
+  /** Gives each request its credentials; a request that is refused with 401 may be sent once more. */
+  readonly auth?: ClientAuthenticator | undefined;
   readonly proxyUrl?: string | undefined;
   /** Connections at one time; further requests wait for one. */
   readonly maxConnections: number;
@@ -60,7 +64,13 @@ export async function openHttpClient(options: HttpClientOptions): Promise<HttpCl
   const dispatcher = await makeDispatcher(options);
   return {
     post: (path, headers, body, signal) =>
-      answerOf(dispatcher, { origin, path, method: 'POST', headers, body, signal }),
+      sendAuthorized(
+        options.auth,
+        headers,
+        signal,
+        (all) => answerOf(dispatcher, { origin, path, method: 'POST', headers: all, body, signal }),
+        (answer) => isAnswer(answer) && answer.status === 401,
+      ),
     close: () => dispatcher.destroy(),
   };
 }
@@ -113,6 +123,9 @@ async function answerOf(dispatcher: Dispatcher, options: Dispatcher.RequestOptio
     throw new RetryableError(message, { cause: new TransportError('Unavailable', message, { cause }) });
   }
 }
+
+const isAnswer = (value: unknown): value is HttpAnswer =>
+  typeof value === 'object' && value !== null && 'status' in value;
 
 export function isSuccess({ status }: HttpAnswer): boolean {
   return status >= 200 && status < 300;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { z } from 'zod';
 import { encodeOtlpPieces, type EncodeOptions } from '../../codecs/otlp/encode.ts';
-import type { Settings } from '../../component/component.ts';
+import type { Host, Settings } from '../../component/component.ts';
 import type { Counter } from '../../component/telemetry.ts';
 import { PermanentError } from '../../consumer/consumer.ts';
 import { splitBatch } from '../../pdata/split.ts';
@@ -52,7 +52,7 @@ export interface OtlpExporterOptions extends Omit<HelperOptions, 'start' | 'shut
   /** `encodeOtlpPieces` where absent. */
   readonly encode?: Encode;
   /** Connects; `onReady` is to be called when the receiver can be reached again. */
-  open(onReady: () => void): Promise<OtlpTransport>;
+  open(onReady: () => void, host: Host): Promise<OtlpTransport>;
 }
 
 /**
@@ -67,9 +67,9 @@ export function createOtlpExporter(settings: Settings, options: OtlpExporterOpti
     settings,
     {
       ...helper,
-      start: async () => {
+      start: async (host) => {
         if (encoder.isPyroscope) settings.logger.info('profiles are shaped for Pyroscope', { endpoint });
-        outlet.transport = await open(() => exporter.retryNow());
+        outlet.transport = await open(() => exporter.retryNow(), host);
       },
       shutdown: async () => outlet.transport?.close(),
     },

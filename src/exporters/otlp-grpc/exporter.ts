@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { clientAuthenticator } from '../../component/authenticator.ts';
 import type { Exporter, Settings } from '../../component/component.ts';
 import type { Clock } from '../../internal/clock.ts';
 import { createOtlpExporter } from '../helper/otlp-requests.ts';
@@ -19,8 +20,9 @@ export function createOtlpGrpcExporter(
     retry: config.retry_on_failure,
     timeout: config.timeout,
     ...options,
-    async open(onReady) {
-      const client = await openProfilesClient(config, settings.build, onReady);
+    async open(onReady, host) {
+      const auth = clientAuthenticator(host, config.auth);
+      const client = await openProfilesClient(config, settings, onReady, auth);
       return {
         send: async (request, signal) => partialSuccess(await client.export(request, signal)),
         close: async () => client.close(),

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { OutgoingHttpHeaders } from 'node:http2';
 import type { ConnectionOptions } from 'node:tls';
-import type { BuildInfo } from '../../component/component.ts';
+import type { ClientAuthenticator, RequestHeaders } from '../../component/authenticator.ts';
+import type { BuildInfo, Settings } from '../../component/component.ts';
 import { grpcAuthority } from '../../config/sections/endpoint.ts';
 import { loadTlsMaterial } from '../../config/sections/tls-material.ts';
+import { Code, GrpcError } from '../../grpc/status.ts';
+import { sendAuthorized, warnOfPlaintext } from '../helper/client-auth.ts';
 import { authorityOf, openGrpcClient } from '../../grpc/client.ts';
 import type { Target } from '../../grpc/dial.ts';
 import { isSupportedEncoding } from '../../grpc/encoding.ts';
@@ -30,8 +33,9 @@ export interface ProfilesClient {
 /** `onReady` is called each time the connection is up. Rejects where certificates cannot be read. */
 export async function openProfilesClient(
   config: Config,
-  build: BuildInfo,
+  { build, logger }: Settings,
   onReady: () => void,
+  auth?: ClientAuthenticator,
 ): Promise<ProfilesClient> {
   const { compression, keepalive, tls } = config;
   const encoding = compression === 'none' ? 'identity' : compression;
@@ -39,12 +43,14 @@ export async function openProfilesClient(
     throw new Error(`compression "${encoding}" needs the codecs addon (run "npm run setup")`);
   }
   const target = targetOf(config.endpoint);
+  const ownHeaders = headersOf(config, build);
+  if (target.kind === 'tcp') warnOfPlaintext(auth, isPlaintext(config), target.at.host, logger);
   const client = openGrpcClient({
     target,
     tls: await tlsOptions(config),
     serverName: tls.server_name_override,
     authority: config.authority ?? tls.server_name_override ?? authorityOf(target),
-    headers: headersOf(config, build),
+    headers: toMetadata(ownHeaders),
     encoding,
     balancing: config.balancer_name,
     keepalive: {
@@ -61,7 +67,13 @@ export async function openProfilesClient(
   return {
     async export(request, signal) {
       try {
-        return await client.call(EXPORT, request, config.timeout, signal);
+        return await sendAuthorized(
+          auth,
+          ownHeaders,
+          signal,
+          (headers) => client.call(EXPORT, request, config.timeout, signal, toMetadata(headers)),
+          (outcome) => outcome instanceof GrpcError && outcome.code === Code.unauthenticated,
+        );
       } catch (error) {
         throw fromGrpcError(error);
       }
@@ -76,9 +88,13 @@ function targetOf(endpoint: string): Target {
   return { kind: 'tcp', at, proxy: proxyFor(at, process.env) };
 }
 
-async function tlsOptions({ endpoint, tls }: Config): Promise<ConnectionOptions | undefined> {
-  const isPlain = endpoint.startsWith('http://') || (tls.insecure && !endpoint.startsWith('https://'));
-  if (isPlain) return undefined;
+function isPlaintext({ endpoint, tls }: Config): boolean {
+  return endpoint.startsWith('http://') || (tls.insecure && !endpoint.startsWith('https://'));
+}
+
+async function tlsOptions(config: Config): Promise<ConnectionOptions | undefined> {
+  if (isPlaintext(config)) return undefined;
+  const { tls } = config;
   return { ...(await loadTlsMaterial(tls)), rejectUnauthorized: !tls.insecure_skip_verify };
 }
 
@@ -92,16 +108,19 @@ function userAgent(build: BuildInfo): string {
 /** What may not be set: these belong to the protocol. */
 const RESERVED = /^(?::|grpc-|content-type$|te$|user-agent$|connection$|host$|transfer-encoding$)/;
 
-function headersOf(config: Config, build: BuildInfo): OutgoingHttpHeaders {
-  const headers: OutgoingHttpHeaders = { 'user-agent': config.user_agent ?? userAgent(build) };
+function headersOf(config: Config, build: BuildInfo): RequestHeaders {
+  const headers: Record<string, string> = { 'user-agent': config.user_agent ?? userAgent(build) };
   for (const [name, value] of Object.entries(config.headers)) {
     const key = name.toLowerCase();
     if (RESERVED.test(key)) throw new Error(`header "${name}" belongs to gRPC and cannot be configured`);
-    const text = value.reveal();
-    // Binary values are written as base64 in the configuration too; on the wire without padding.
-    headers[key] = key.endsWith('-bin')
-      ? Buffer.from(text, 'base64').toString('base64').replace(/=+$/, '')
-      : text;
+    headers[key] = value.reveal();
   }
   return headers;
+}
+
+/** Headers as they travel: binary values, which are base64 in the configuration too, lose their padding. */
+function toMetadata(headers: RequestHeaders): OutgoingHttpHeaders {
+  const onWire = (name: string, text: string): string =>
+    name.endsWith('-bin') ? Buffer.from(text, 'base64').toString('base64').replace(/=+$/, '') : text;
+  return Object.fromEntries(Object.entries(headers).map(([name, text]) => [name, onWire(name, text)]));
 }

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import { encodeOtlpJson } from '../../codecs/otlp/json.ts';
 import { compress } from '../../compression/compression.ts';
+import { clientAuthenticator } from '../../component/authenticator.ts';
 import type { BuildInfo, Exporter, Settings } from '../../component/component.ts';
 import { PermanentError } from '../../consumer/consumer.ts';
 import { type Clock, systemClock } from '../../internal/clock.ts';
+import { warnOfPlaintext } from '../helper/client-auth.ts';
 import {
   answerError,
   type HttpAnswer,
@@ -39,10 +41,13 @@ export function createOtlpHttpExporter(
     ...(config.encoding === 'json' && {
       encode: (batch, { inlineReferences = false }) => [encodeOtlpJson(batch, { inlineReferences })],
     }),
-    async open(onReady) {
+    async open(onReady, host) {
+      const auth = clientAuthenticator(host, config.auth);
+      warnOfPlaintext(auth, url.protocol === 'http:', url.hostname, settings.logger);
       const client = await openHttpClient({
         url,
         tls: config.tls,
+        auth,
         proxyUrl: config.proxy_url,
         maxConnections: config.max_conns_per_host || config.sending_queue.num_consumers,
         idleTimeoutMs: config.idle_conn_timeout,

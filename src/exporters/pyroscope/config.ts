@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { z } from 'zod';
+import { clientAuthSchema } from '../../config/sections/auth.ts';
 import { durationSchema } from '../../config/sections/duration.ts';
 import { httpUrlSchema } from '../../config/sections/endpoint.ts';
 import { sendingQueueSchema } from '../../config/sections/queue.ts';
@@ -60,6 +61,7 @@ export const schema = section(
     bearer_token: secretSchema.optional(),
     bearer_token_file: z.string().min(1).optional(),
     authorization: authorizationSchema.optional(),
+    auth: clientAuthSchema,
     tls: tlsClientSchema,
     proxy_url: httpUrlSchema.optional(),
     timeout: durationSchema().default(10_000),
@@ -67,7 +69,7 @@ export const schema = section(
     retry_on_failure: retryOnFailureSchema,
   },
   (config, issues) => {
-    const ways = ['basic_auth', 'bearer_token', 'bearer_token_file', 'authorization'] as const;
+    const ways = ['basic_auth', 'bearer_token', 'bearer_token_file', 'authorization', 'auth'] as const;
     const used = ways.filter((key) => config[key] !== undefined);
     if (used.length > 1) {
       issues.addIssue({

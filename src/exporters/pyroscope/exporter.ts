@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Exporter, Settings } from '../../component/component.ts';
+import { clientAuthenticator } from '../../component/authenticator.ts';
+import type { Exporter, Host, Settings } from '../../component/component.ts';
 import type { Counter } from '../../component/telemetry.ts';
 import { compress } from '../../compression/compression.ts';
 import { PermanentError } from '../../consumer/consumer.ts';
 import { type Clock, systemClock } from '../../internal/clock.ts';
 import type { ProfilesBatch } from '../../pdata/profiles-batch.ts';
+import { warnOfPlaintext } from '../helper/client-auth.ts';
 import { type Delivery, type Quantity, quantityOf, shareOf } from '../helper/delivery.ts';
 import { createDeliveringExporter } from '../helper/exporter-helper.ts';
 import { processTimeSlots } from '../helper/time-slots.ts';
@@ -31,7 +33,7 @@ export function createPyroscopeExporter(
       queue: config.sending_queue,
       retry: config.retry_on_failure,
       timeout: config.timeout,
-      start: () => pusher.open(() => clock.now()),
+      start: (host) => pusher.open(() => clock.now(), host),
       shutdown: async () => {
         probe.stop();
         await pusher.close();
@@ -60,8 +62,11 @@ class Pusher {
     );
   }
 
-  async open(now: () => number): Promise<void> {
-    this.#client = await openPushClient(this.#config, this.#settings.build, now);
+  async open(now: () => number, host: Host): Promise<void> {
+    const auth = clientAuthenticator(host, this.#config.auth);
+    const { protocol, hostname } = new URL(this.#config.endpoint);
+    warnOfPlaintext(auth, protocol === 'http:', hostname, this.#settings.logger);
+    this.#client = await openPushClient(this.#config, this.#settings.build, now, auth);
   }
 
   async close(): Promise<void> {

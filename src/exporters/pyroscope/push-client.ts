@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readFile } from 'node:fs/promises';
+import type { ClientAuthenticator } from '../../component/authenticator.ts';
 import type { BuildInfo } from '../../component/component.ts';
 import { RetryableError } from '../../consumer/consumer.ts';
 import { TransportError } from '../helper/delivery.ts';
@@ -18,12 +19,14 @@ export async function openPushClient(
   config: Config,
   build: BuildInfo,
   now: () => number,
+  auth?: ClientAuthenticator,
 ): Promise<PushClient> {
   const url = new URL(config.endpoint);
   const path = `${url.pathname.replace(/\/$/, '')}/push.v1.PusherService/Push`;
   const client = await openHttpClient({
     url,
     tls: config.tls,
+    auth,
     proxyUrl: config.proxy_url,
     maxConnections: config.sending_queue.num_consumers,
   });

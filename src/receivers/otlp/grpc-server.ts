@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { IncomingHttpHeaders } from 'node:http2';
 import type { TlsOptions } from 'node:tls';
 import { decodeOtlpLeniently } from '../../codecs/otlp/decode.ts';
+import { AuthenticationError, type ServerAuthenticator } from '../../component/authenticator.ts';
 import type { Counter } from '../../component/telemetry.ts';
 import type { GrpcServerConfig } from '../../config/sections/grpc.ts';
 import { loadTlsMaterial } from '../../config/sections/tls-material.ts';
+import { RetryableError } from '../../consumer/consumer.ts';
+import { MessageError } from '../../grpc/message.ts';
 import { type GrpcServer, listenGrpc } from '../../grpc/server.ts';
 import type { UnaryHandler } from '../../grpc/server-call.ts';
 import type { ConnectionTimes } from '../../grpc/server-connection.ts';
+import { Code } from '../../grpc/status.ts';
 import { systemClock } from '../../internal/clock.ts';
 import type { Intake } from './intake.ts';
 import { Refusal } from './refusal.ts';
@@ -30,10 +35,12 @@ export async function listenOtlpGrpc(
   config: GrpcServerConfig,
   intake: Intake,
   { connectionEnds, onError }: GrpcReports,
+  authenticator?: ServerAuthenticator,
 ): Promise<GrpcServer> {
   return listenGrpc({
     endpoint: config.endpoint,
     tls: await tlsOptions(config),
+    authenticate: authenticator && ((headers) => admit(authenticator, headers)),
     methods: { [EXPORT]: exportTo(intake) },
     maxMessageBytes: (config.max_recv_msg_size_mib || DEFAULT_MAX_MESSAGE_MIB) * 1024 * 1024,
     maxConcurrentStreams: config.max_concurrent_streams || DEFAULT_MAX_STREAMS,
@@ -44,6 +51,18 @@ export async function listenOtlpGrpc(
     onError,
     clock: systemClock,
   });
+}
+
+async function admit(authenticator: ServerAuthenticator, headers: IncomingHttpHeaders): Promise<void> {
+  try {
+    await authenticator.authenticate(headers);
+  } catch (cause) {
+    if (cause instanceof AuthenticationError)
+      throw new MessageError('unauthenticated', Code.unauthenticated, cause.message, { cause });
+    if (cause instanceof RetryableError)
+      throw new MessageError('busy', Code.resourceExhausted, cause.message, { cause });
+    throw cause;
+  }
 }
 
 function exportTo(intake: Intake): UnaryHandler {

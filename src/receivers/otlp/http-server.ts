@@ -8,7 +8,13 @@ import {
   decompress,
   isSupported,
 } from '../../compression/compression.ts';
+import {
+  AuthenticationError,
+  type IncomingHeaders,
+  type ServerAuthenticator,
+} from '../../component/authenticator.ts';
 import { loadTlsMaterial } from '../../config/sections/tls-material.ts';
+import { RetryableError } from '../../consumer/consumer.ts';
 import { Code } from '../../grpc/status.ts';
 import { encodeStatus } from '../../grpc/status-details.ts';
 import { corsHeaders, isPreflight } from '../../internal/cors.ts';
@@ -31,6 +37,7 @@ export async function listenOtlpHttp(
   config: HttpProtocolConfig,
   intake: Intake,
   onError: (error: unknown) => void,
+  authenticator?: ServerAuthenticator,
 ): Promise<RunningServer> {
   const { tls } = config;
   const demandClientCertificate = tls?.client_ca_file !== undefined;
@@ -50,13 +57,22 @@ export async function listenOtlpHttp(
           },
         }),
     },
-    (request, response, signal) => new Exchange(config, intake, request, response, signal).run(),
+    (request, response, signal) =>
+      new Exchange({ config, intake, authenticator }, request, response, signal).run(),
   );
   return { endpoint: server.endpoint, close: (deadline) => server.close(deadline) };
 }
 
+/** What the requests of a server share. */
+interface Site {
+  readonly config: HttpProtocolConfig;
+  readonly intake: Intake;
+  readonly authenticator: ServerAuthenticator | undefined;
+}
+
 /** One HTTP request and its answer. */
 class Exchange {
+  readonly #authenticator: ServerAuthenticator | undefined;
   readonly #config: HttpProtocolConfig;
   readonly #intake: Intake;
   readonly #request: IncomingMessage;
@@ -67,14 +83,14 @@ class Exchange {
   readonly #isJson: boolean;
 
   constructor(
-    config: HttpProtocolConfig,
-    intake: Intake,
+    { config, intake, authenticator }: Site,
     request: IncomingMessage,
     response: ServerResponse,
     signal: AbortSignal,
   ) {
     this.#config = config;
     this.#intake = intake;
+    this.#authenticator = authenticator;
     this.#request = request;
     this.#response = response;
     this.#signal = signal;
@@ -87,6 +103,7 @@ class Exchange {
     const held = this.#intake.hold();
     try {
       if (this.#answerCors()) return;
+      await this.#authenticate();
       this.#checkHead();
       const body = await this.#readBody(held);
       // From here on the intake holds the same bytes.
@@ -110,6 +127,37 @@ class Exchange {
     if (!isPreflight(this.#request)) return false;
     this.#response.writeHead(204).end();
     return true;
+  }
+
+  async #authenticate(): Promise<void> {
+    const authenticator = this.#authenticator;
+    if (authenticator === undefined) return;
+    try {
+      await authenticator.authenticate(this.#credentials());
+    } catch (cause) {
+      if (cause instanceof AuthenticationError) {
+        this.#response.setHeader('www-authenticate', authenticator.challenge);
+        this.#refuse(401, 'unauthenticated', cause.message, cause);
+      }
+      if (!(cause instanceof RetryableError)) throw cause;
+      const { message, retryAfterMs } = cause;
+      const busy = new Refusal(Code.resourceExhausted, message, { cause, retryAfterMs });
+      throw this.#intake.refuse('http', 'busy', busy);
+    }
+  }
+
+  /** The headers, with those parameters of the query that count as such. */
+  #credentials(): IncomingHeaders {
+    const { headers, url = '' } = this.#request;
+    const names = this.#config.auth?.request_params ?? [];
+    const at = url.indexOf('?');
+    if (names.length === 0 || at < 0) return headers;
+    const query = new URLSearchParams(url.slice(at));
+    const given = names.filter((name) => query.has(name));
+    return {
+      ...headers,
+      ...Object.fromEntries(given.map((name) => [name.toLowerCase(), query.get(name) ?? ''])),
+    };
   }
 
   #checkHead(): void {
@@ -222,6 +270,7 @@ class Exchange {
 
 function codeOf(httpStatus: number): number {
   if (httpStatus === 404 || httpStatus === 405) return Code.unimplemented;
+  if (httpStatus === 401) return Code.unauthenticated;
   if (httpStatus === 408) return Code.unavailable;
   return httpStatus === 413 ? Code.resourceExhausted : Code.invalidArgument;
 }

@@ -22,7 +22,13 @@ export interface RunningServer {
 }
 
 /** Why a request did not reach the pipeline. */
-export type RefusalReason = 'malformed' | 'too_large' | 'unsupported' | 'busy' | 'incomplete';
+export type RefusalReason =
+  | 'malformed'
+  | 'too_large'
+  | 'unsupported'
+  | 'busy'
+  | 'incomplete'
+  | 'unauthenticated';
 
 /** A decoded request; `revision` says how it was written, for the counter. */
 export interface Decoded {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { isSupported } from '../../compression/compression.ts';
+import { serverAuthenticator } from '../../component/authenticator.ts';
 import type { Host, Receiver, Settings } from '../../component/component.ts';
 import type { ProfilesConsumer } from '../../consumer/consumer.ts';
 import { formatHostPort, isLoopback } from '../../internal/endpoint.ts';
@@ -21,7 +22,7 @@ export class OtlpReceiver implements Receiver {
     this.#intake = new Intake(settings, next, config.max_in_flight_mib * 1024 * 1024);
   }
 
-  async start(_host: Host, signal: AbortSignal): Promise<void> {
+  async start(host: Host, signal: AbortSignal): Promise<void> {
     const { grpc, http } = this.#config.protocols;
     const { logger, meter } = this.#settings;
     const onError = (error: unknown): void => logger.error('failed to answer a request', { error });
@@ -33,11 +34,15 @@ export class OtlpReceiver implements Receiver {
           ['reason'],
         );
         const reports = { connectionEnds, onError };
-        await this.#listen('grpc', grpc, () => listenOtlpGrpc(grpc, this.#intake, reports), signal);
+        const authenticator = serverAuthenticator(host, grpc.auth);
+        const listen = () => listenOtlpGrpc(grpc, this.#intake, reports, authenticator);
+        await this.#listen('grpc', grpc, listen, signal);
       }
       if (http !== undefined) {
         this.#tellUnsupported(http.compression_algorithms);
-        await this.#listen('http', http, () => listenOtlpHttp(http, this.#intake, onError), signal);
+        const authenticator = serverAuthenticator(host, http.auth);
+        const listen = () => listenOtlpHttp(http, this.#intake, onError, authenticator);
+        await this.#listen('http', http, listen, signal);
       }
     } catch (error) {
       await this.shutdown(AbortSignal.abort());

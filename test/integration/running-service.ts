@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { TestContext } from 'node:test';
+import { defaultFeatureGates } from '../../src/component/feature-gates.ts';
+import { loadConfig } from '../../src/config/load.ts';
+import { factories } from '../../src/distribution.ts';
+import { never, TEST_BUILD } from '../../src/internal/testing/settings.ts';
+import { createService, type Service } from '../../src/service/service.ts';
+
+/** A collector of this distribution in this process. */
+export interface RunningService {
+  readonly service: Service;
+  /** Everything that it logged. */
+  readonly log: readonly string[];
+  /** Where its OTLP servers listen, in the order in which they were started: gRPC before HTTP. */
+  readonly endpoints: readonly string[];
+}
+
+/** Starts a configuration that is written as YAML; without `service::telemetry`, which is added. */
+export async function runningService(t: Pick<TestContext, 'after'>, yaml: string): Promise<RunningService> {
+  const gates = defaultFeatureGates();
+  const telemetry = 'service: {telemetry: {logs: {encoding: json}, metrics: {level: none}}}';
+  const sources = [yaml, telemetry].map((text, index) => ({ location: `yaml:${text}`, label: `${index}` }));
+  const config = await loadConfig(sources, { factories, gates });
+  const log: string[] = [];
+  const service = createService(config, { build: TEST_BUILD, gates, writeLog: (line) => log.push(line) });
+  await service.start(never());
+  t.after(() => service.shutdown(AbortSignal.timeout(5_000)));
+  const endpoints = log
+    .map((line) => JSON.parse(line) as { msg: string; endpoint?: string })
+    .filter(({ msg }) => msg === 'OTLP server listens')
+    .map(({ endpoint = '' }) => endpoint);
+  return { service, log, endpoints };
+}
