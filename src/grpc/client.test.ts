@@ -208,18 +208,23 @@ describe('a gRPC client and the grpc-js server', () => {
     const { ca, server } = makeCertificates();
     const pair = { private_key: Buffer.from(server.key), cert_chain: Buffer.from(server.cert) };
     const port = await grpcJsServer(t, echoing, ServerCredentials.createSsl(null, [pair]));
-    const reply = await call(client(t, port, { tls: { ca } }), Buffer.from('a'));
+    const reply = await call(client(t, port, { tls: async () => ({ ca }) }), Buffer.from('a'));
     assert.equal(Buffer.from(reply).toString(), 'a');
-    await call(client(t, port, { tls: { ca }, serverName: 'localhost' }), Buffer.from('a'));
+    await call(client(t, port, { tls: async () => ({ ca }), serverName: 'localhost' }), Buffer.from('a'));
     await call(
-      client(t, port, { tls: { rejectUnauthorized: false }, serverName: 'other' }),
+      client(t, port, { tls: async () => ({ rejectUnauthorized: false }), serverName: 'other' }),
       Buffer.from('a'),
     );
-    await assert.rejects(call(client(t, port, { tls: { ca }, serverName: 'other' }), Buffer.from('a')), {
-      code: status.UNAVAILABLE,
-      message: /other/,
+    await assert.rejects(
+      call(client(t, port, { tls: async () => ({ ca }), serverName: 'other' }), Buffer.from('a')),
+      {
+        code: status.UNAVAILABLE,
+        message: /other/,
+      },
+    );
+    await assert.rejects(call(client(t, port, { tls: async () => ({}) }), Buffer.from('a')), {
+      message: /certificate/,
     });
-    await assert.rejects(call(client(t, port, { tls: {} }), Buffer.from('a')), { message: /certificate/ });
   });
 
   it('reaches a server at a path', async (t) => {

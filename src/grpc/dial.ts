@@ -18,8 +18,8 @@ export type Address =
   | { readonly kind: 'tunnel'; readonly at: HostPort; readonly proxy: Proxy };
 
 export interface DialOptions {
-  /** Speaks TLS with these; undefined is plaintext. */
-  readonly tls: ConnectionOptions | undefined;
+  /** Speaks TLS with what these are for the next connection; undefined is plaintext. */
+  readonly tls: (() => Promise<ConnectionOptions>) | undefined;
   /** The name that the server must prove, in place of the target's. */
   readonly serverName: string | undefined;
   /** Value of `:authority`. */
@@ -104,7 +104,7 @@ async function secure(
 ): Promise<Socket> {
   const name = serverName ?? host;
   const socket = connectTls({
-    ...tls,
+    ...(await tls?.()),
     socket: raw,
     host: name,
     ...(isIP(name) === 0 && { servername: name }),

@@ -2,7 +2,7 @@
 import { createSecureServer, createServer, type Http2SecureServer, type Http2Server } from 'node:http2';
 import { Socket } from 'node:net';
 import type { TlsOptions } from 'node:tls';
-import { repeat } from '../internal/clock.ts';
+import { repeat, type Timer } from '../internal/clock.ts';
 import { formatHostPort, type HostPort, parseHostPort } from '../internal/endpoint.ts';
 import { type ConnectionSettings, ServerConnection } from './server-connection.ts';
 
@@ -10,6 +10,8 @@ export interface GrpcServerOptions extends ConnectionSettings {
   /** `host:port`; without host all interfaces; port 0 lets the system choose. */
   readonly endpoint: string;
   readonly tls?: TlsOptions | undefined;
+  /** Hands over new ones for connections to come; those that are open stay. */
+  readonly watchTls?: ((apply: (tls: TlsOptions) => void) => Timer) | undefined;
   /** Calls at one time on a connection. */
   readonly maxConcurrentStreams: number;
   /** Connections beyond are closed at once. */
@@ -59,11 +61,14 @@ export async function listenGrpc(options: GrpcServerOptions): Promise<GrpcServer
     const now = options.clock.now();
     for (const connection of connections) connection.checkPace(now);
   });
+  const watch =
+    'setSecureContext' in server ? options.watchTls?.((tls) => server.setSecureContext(tls)) : undefined;
   let closed: Promise<void> | undefined;
   return {
     endpoint,
     close(deadline) {
       isClosing = true;
+      watch?.cancel();
       const drain = (): void => {
         for (const connection of connections) connection.drain();
       };

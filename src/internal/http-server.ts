@@ -2,7 +2,8 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import type { TlsOptions } from 'node:tls';
+import { Server as TlsServer, type TlsOptions } from 'node:tls';
+import type { Timer } from './clock.ts';
 import { deferred } from './deferred.ts';
 import { formatHostPort, type HostPort, parseHostPort } from './endpoint.ts';
 
@@ -32,6 +33,8 @@ export interface HttpServerOptions {
   readonly endpoint: string;
   /** Serves https with these. */
   readonly tls?: TlsOptions | undefined;
+  /** Hands over new ones for connections to come; those that are open stay. */
+  readonly watchTls?: ((apply: (tls: TlsOptions) => void) => Timer) | undefined;
   /** Request line and headers together; beyond: 431. */
   readonly maxHeaderBytes?: number;
   /** A client that does not finish its request (headers and body) in this time is cut off with 408. */
@@ -96,10 +99,13 @@ export async function listenHttp(options: HttpServerOptions, handler: HttpHandle
   });
   server.maxConnections = options.maxConnections ?? DEFAULT_MAX_CONNECTIONS;
   const endpoint = await listen(server, asked);
+  const watch =
+    server instanceof TlsServer ? options.watchTls?.((tls) => server.setSecureContext(tls)) : undefined;
 
   let closed: Promise<void> | undefined;
   const close = (deadline: AbortSignal): Promise<void> => {
     closing = true;
+    watch?.cancel();
     for (const response of running) response.shouldKeepAlive = false;
     closed ??= new Promise((resolve) => server.close(() => resolve()));
     server.closeIdleConnections();

@@ -99,12 +99,12 @@ exporters:
   otlp:
     endpoint: a:1
     sending_queue: {}
-    tls: {reload_interval: 1h}
+    tls: {include_insecure_cipher_suites: true}
 extensions: {health_check: }
 ${SERVICE.replace('nop', 'otlp')}`);
     assert.deepEqual(config.warnings, [
       'c.yaml:4:3: exporters::otlp: type "otlp" is an older name of "otlp_grpc"; please write "otlp_grpc"',
-      'c.yaml:7:28: exporters::otlp::tls::reload_interval: does not act yet',
+      'c.yaml:7:43: exporters::otlp::tls::include_insecure_cipher_suites: does not act: insecure suites are never offered',
       'c.yaml:2:21: receivers::host/idle: is configured but not used in any pipeline',
       'c.yaml:8:14: extensions::health_check: is configured but not listed in service::extensions',
     ]);

@@ -4,7 +4,6 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { rootCertificates } from 'node:tls';
 import { inspect } from 'node:util';
 import { resolvePlainScalar } from '../../src/config/scalar.ts';
 import { formatDuration, parseDuration } from '../../src/config/sections/duration.ts';
@@ -12,6 +11,7 @@ import { grpcAuthority, grpcEndpointSchema } from '../../src/config/sections/end
 import { grpcClientSchema } from '../../src/config/sections/grpc.ts';
 import { retryOnFailureSchema } from '../../src/config/sections/retry.ts';
 import { Secret } from '../../src/config/sections/secret.ts';
+import { systemRoots } from '../../src/config/sections/system-roots.ts';
 import { tlsClientSchema } from '../../src/config/sections/tls.ts';
 import { loadTlsMaterial } from '../../src/config/sections/tls-material.ts';
 
@@ -160,12 +160,13 @@ describe('TLS material', () => {
         curve_preferences: ['X25519', 'P256'],
       });
       assert.deepEqual(await loadTlsMaterial(config), {
-        ca: ['CA', ...rootCertificates],
+        ca: ['CA', await systemRoots()],
         cert: 'CERT',
         key: 'KEY',
         minVersion: 'TLSv1.2',
         maxVersion: 'TLSv1.3',
-        ciphers: 'ECDHE-RSA-AES128-GCM-SHA256',
+        ciphers:
+          'TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:ECDHE-RSA-AES128-GCM-SHA256',
         ecdhCurve: 'X25519:P-256',
       });
     } finally {

@@ -4,8 +4,15 @@ import { durationSchema } from './duration.ts';
 import { secretSchema } from './secret.ts';
 import { notActing, section, stringListSchema } from './section.ts';
 
-/** Go's names of cipher suites that may be configured, and OpenSSL's. TLS 1.3 suites are not configurable. */
+/** Go's names of secure cipher suites, and OpenSSL's. Those of TLS 1.3 may be named, and are there in any case. */
 export const CIPHER_SUITES: Readonly<Record<string, string>> = {
+  TLS_AES_128_GCM_SHA256: 'TLS_AES_128_GCM_SHA256',
+  TLS_AES_256_GCM_SHA384: 'TLS_AES_256_GCM_SHA384',
+  TLS_CHACHA20_POLY1305_SHA256: 'TLS_CHACHA20_POLY1305_SHA256',
+  TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA: 'ECDHE-ECDSA-AES128-SHA',
+  TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA: 'ECDHE-RSA-AES128-SHA',
+  TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA: 'ECDHE-ECDSA-AES256-SHA',
+  TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA: 'ECDHE-RSA-AES256-SHA',
   TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256: 'ECDHE-ECDSA-AES128-GCM-SHA256',
   TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256: 'ECDHE-RSA-AES128-GCM-SHA256',
   TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384: 'ECDHE-ECDSA-AES256-GCM-SHA384',
@@ -48,7 +55,8 @@ const commonShape = {
   cipher_suites: namesOf(CIPHER_SUITES, 'TLS cipher suite').optional(),
   include_insecure_cipher_suites: notActing(z.boolean(), 'does not act: insecure suites are never offered'),
   curve_preferences: namesOf(CURVES, 'TLS curve').optional(),
-  reload_interval: notActing(durationSchema()),
+  /** How often certificates are looked at while the collector runs; unset or 0: never. */
+  reload_interval: durationSchema().optional(),
 };
 
 const clientShape = {
@@ -61,7 +69,7 @@ const clientShape = {
 const serverShape = {
   ...commonShape,
   client_ca_file: z.string().optional(),
-  client_ca_file_reload: notActing(z.boolean()),
+  client_ca_file_reload: z.boolean().default(false),
 };
 
 type Common = z.output<z.ZodObject<typeof commonShape>>;

@@ -2,7 +2,8 @@
 import { type Dispatcher, Pool, ProxyAgent } from 'undici';
 import type { ClientAuthenticator } from '../../component/authenticator.ts';
 import type { BuildInfo } from '../../component/component.ts';
-import { loadTlsMaterial } from '../../config/sections/tls-material.ts';
+import type { Logger } from '../../component/telemetry.ts';
+import { type ClientTls, openClientTls } from '../../config/sections/tls-source.ts';
 import type { TlsClientConfig } from '../../config/sections/tls.ts';
 import { PermanentError, RetryableError } from '../../consumer/consumer.ts';
 import { sendAuthorized } from './client-auth.ts';
@@ -22,6 +23,8 @@ export interface HttpClientOptions {
   /** Where every request goes; the path counts for nothing. */
   readonly url: URL;
   readonly tls: TlsClientConfig;
+  /** Told of certificates that are loaded again, or cannot be. */
+  readonly logger?: Pick<Logger, 'info' | 'warn'>;
   /** Gives each request its credentials; a request that is refused with 401 may be sent once more. */
   readonly auth?: ClientAuthenticator | undefined;
   readonly proxyUrl?: string | undefined;
@@ -60,29 +63,64 @@ export interface HttpClient {
 
 /** Connects at the first request. Rejects where certificates cannot be read. */
 export async function openHttpClient(options: HttpClientOptions): Promise<HttpClient> {
-  const { origin } = options.url;
-  const dispatcher = await makeDispatcher(options);
+  const { origin, protocol } = options.url;
+  const tls = protocol === 'https:' ? await openClientTls(options.tls, options.logger ?? SILENT) : plaintext;
+  const dispatchers = new Dispatchers(options, tls);
   return {
     post: (path, headers, body, signal) =>
       sendAuthorized(
         options.auth,
         headers,
         signal,
-        (all) => answerOf(dispatcher, { origin, path, method: 'POST', headers: all, body, signal }),
+        async (all) =>
+          answerOf(await dispatchers.current(), { origin, path, method: 'POST', headers: all, body, signal }),
         (answer) => isAnswer(answer) && answer.status === 401,
       ),
-    close: () => dispatcher.destroy(),
+    close: () => dispatchers.destroy(),
   };
 }
 
-async function makeDispatcher(options: HttpClientOptions): Promise<Dispatcher> {
-  const { url, tls: config, proxyUrl, maxConnections, idleTimeoutMs, keepAlive = true } = options;
-  const { server_name_override: servername, insecure_skip_verify } = config;
-  const tls = {
-    ...(await loadTlsMaterial(config)),
-    rejectUnauthorized: !insecure_skip_verify,
-    ...(servername !== undefined && { servername }),
-  };
+const SILENT = { info: () => undefined, warn: () => undefined };
+const plaintext = async (): Promise<undefined> => undefined;
+
+/** Connections with the certificates of now. Those that were opened with others finish their requests. */
+class Dispatchers {
+  readonly #options: HttpClientOptions;
+  readonly #tls: () => Promise<ClientTls | undefined>;
+  readonly #open = new Set<Dispatcher>();
+  #current: { readonly tls: ClientTls | undefined; readonly dispatcher: Dispatcher } | undefined;
+  #isClosed = false;
+
+  constructor(options: HttpClientOptions, tls: () => Promise<ClientTls | undefined>) {
+    this.#options = options;
+    this.#tls = tls;
+  }
+
+  async current(): Promise<Dispatcher> {
+    const tls = await this.#tls();
+    if (this.#isClosed) throw new RetryableError('the client is closed');
+    if (this.#current !== undefined && this.#current.tls === tls) return this.#current.dispatcher;
+    if (this.#current !== undefined) this.#retire(this.#current.dispatcher);
+    const dispatcher = makeDispatcher(this.#options, tls);
+    this.#open.add(dispatcher);
+    this.#current = { tls, dispatcher };
+    return dispatcher;
+  }
+
+  async destroy(): Promise<void> {
+    this.#isClosed = true;
+    await Promise.all([...this.#open].map((dispatcher) => dispatcher.destroy()));
+  }
+
+  #retire(dispatcher: Dispatcher): void {
+    const forget = (): void => void this.#open.delete(dispatcher);
+    // Closing fails only where it was destroyed meanwhile.
+    dispatcher.close().then(forget, forget);
+  }
+}
+
+function makeDispatcher(options: HttpClientOptions, connect: ClientTls | undefined): Dispatcher {
+  const { url, proxyUrl, maxConnections, idleTimeoutMs, keepAlive = true } = options;
   const common = {
     headersTimeout: 0,
     bodyTimeout: 0,
@@ -90,10 +128,10 @@ async function makeDispatcher(options: HttpClientOptions): Promise<Dispatcher> {
     ...(idleTimeoutMs !== undefined && { keepAliveTimeout: idleTimeoutMs || NO_IDLE_TIMEOUT_MS }),
     ...(!keepAlive && { pipelining: 0 }),
   };
-  if (proxyUrl === undefined) return new Pool(url.origin, { ...common, connect: tls });
+  if (proxyUrl === undefined) return new Pool(url.origin, { ...common, ...(connect && { connect }) });
   // Many proxies open tunnels to port 443 only, so plain HTTP is forwarded, not tunnelled.
   const proxyTunnel = url.protocol === 'https:';
-  return new ProxyAgent({ ...common, uri: proxyUrl, requestTls: tls, proxyTunnel });
+  return new ProxyAgent({ ...common, uri: proxyUrl, ...(connect && { requestTls: connect }), proxyTunnel });
 }
 
 async function answerOf(dispatcher: Dispatcher, options: Dispatcher.RequestOptions): Promise<HttpAnswer> {

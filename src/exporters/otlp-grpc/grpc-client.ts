@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { OutgoingHttpHeaders } from 'node:http2';
-import type { ConnectionOptions } from 'node:tls';
 import type { ClientAuthenticator, RequestHeaders } from '../../component/authenticator.ts';
 import type { BuildInfo, Settings } from '../../component/component.ts';
 import { grpcAuthority } from '../../config/sections/endpoint.ts';
-import { loadTlsMaterial } from '../../config/sections/tls-material.ts';
+import { openClientTls } from '../../config/sections/tls-source.ts';
 import { Code, GrpcError } from '../../grpc/status.ts';
 import { sendAuthorized, warnOfPlaintext } from '../helper/client-auth.ts';
 import { authorityOf, openGrpcClient } from '../../grpc/client.ts';
@@ -47,7 +46,7 @@ export async function openProfilesClient(
   if (target.kind === 'tcp') warnOfPlaintext(auth, isPlaintext(config), target.at.host, logger);
   const client = openGrpcClient({
     target,
-    tls: await tlsOptions(config),
+    tls: isPlaintext(config) ? undefined : await openClientTls(tls, logger),
     serverName: tls.server_name_override,
     authority: config.authority ?? tls.server_name_override ?? authorityOf(target),
     headers: toMetadata(ownHeaders),
@@ -90,12 +89,6 @@ function targetOf(endpoint: string): Target {
 
 function isPlaintext({ endpoint, tls }: Config): boolean {
   return endpoint.startsWith('http://') || (tls.insecure && !endpoint.startsWith('https://'));
-}
-
-async function tlsOptions(config: Config): Promise<ConnectionOptions | undefined> {
-  if (isPlaintext(config)) return undefined;
-  const { tls } = config;
-  return { ...(await loadTlsMaterial(tls)), rejectUnauthorized: !tls.insecure_skip_verify };
 }
 
 const GO_ARCH: Readonly<Record<string, string>> = { x64: 'amd64', ia32: '386' };

@@ -47,6 +47,7 @@ export function createOtlpHttpExporter(
       const client = await openHttpClient({
         url,
         tls: config.tls,
+        logger: settings.logger,
         auth,
         proxyUrl: config.proxy_url,
         maxConnections: config.max_conns_per_host || config.sending_queue.num_consumers,

@@ -66,7 +66,7 @@ class Pusher {
     const auth = clientAuthenticator(host, this.#config.auth);
     const { protocol, hostname } = new URL(this.#config.endpoint);
     warnOfPlaintext(auth, protocol === 'http:', hostname, this.#settings.logger);
-    this.#client = await openPushClient(this.#config, this.#settings.build, now, auth);
+    this.#client = await openPushClient(this.#config, this.#settings, now, auth);
   }
 
   async close(): Promise<void> {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readFile } from 'node:fs/promises';
 import type { ClientAuthenticator } from '../../component/authenticator.ts';
-import type { BuildInfo } from '../../component/component.ts';
+import type { Settings } from '../../component/component.ts';
 import { RetryableError } from '../../consumer/consumer.ts';
 import { TransportError } from '../helper/delivery.ts';
 import { answerError, isSuccess, openHttpClient, userAgent } from '../helper/http-client.ts';
@@ -17,7 +17,7 @@ export interface PushClient {
 /** Rejects where certificates cannot be read. */
 export async function openPushClient(
   config: Config,
-  build: BuildInfo,
+  { build, logger }: Settings,
   now: () => number,
   auth?: ClientAuthenticator,
 ): Promise<PushClient> {
@@ -26,6 +26,7 @@ export async function openPushClient(
   const client = await openHttpClient({
     url,
     tls: config.tls,
+    logger,
     auth,
     proxyUrl: config.proxy_url,
     maxConnections: config.sending_queue.num_consumers,

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { TlsOptions } from 'node:tls';
 import type { Extension, Host, Settings } from '../../component/component.ts';
 import { formatDuration } from '../../config/sections/duration.ts';
-import type { TlsServerConfig } from '../../config/sections/tls.ts';
-import { loadTlsMaterial } from '../../config/sections/tls-material.ts';
+import { openServerTls } from '../../config/sections/tls-source.ts';
 import { type Clock, systemClock } from '../../internal/clock.ts';
 import { HttpError, type HttpServer, listenHttp, sendJson, sendText } from '../../internal/http-server.ts';
 import type { Config } from './config.ts';
@@ -38,7 +36,7 @@ export class HealthCheckExtension implements Extension {
       {
         endpoint,
         maxConnections: MAX_CONNECTIONS,
-        tls: tls == null ? undefined : await tlsOptions(tls),
+        ...(await openServerTls(tls, this.#settings.logger)),
       },
       (request, response) => this.#answer(request, response),
     );
@@ -78,10 +76,4 @@ export class HealthCheckExtension implements Extension {
           };
     sendJson(response, status, body);
   }
-}
-
-async function tlsOptions(tls: TlsServerConfig): Promise<TlsOptions> {
-  const demandClientCertificate = tls.client_ca_file !== undefined;
-  const material = await loadTlsMaterial(tls);
-  return { ...material, requestCert: demandClientCertificate, rejectUnauthorized: demandClientCertificate };
 }

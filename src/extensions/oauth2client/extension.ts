@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { ClientAuthenticator, RequestHeaders } from '../../component/authenticator.ts';
 import type { Extension, Settings } from '../../component/component.ts';
-import type { Counter } from '../../component/telemetry.ts';
+import type { Counter, Logger } from '../../component/telemetry.ts';
 import { RetryableError } from '../../consumer/consumer.ts';
 import { type Clock, systemClock } from '../../internal/clock.ts';
 import { SecretFile, type Warn } from '../../internal/secret-file.ts';
@@ -13,7 +13,7 @@ import { TokenSource } from './token-source.ts';
 export class OAuth2Client implements Extension, ClientAuthenticator {
   readonly clientAuthenticator: ClientAuthenticator = this;
   readonly #config: Config;
-  readonly #warn: Warn;
+  readonly #logger: Logger;
   readonly #tokens: TokenSource;
   readonly #requests: Counter;
   readonly #files: { readonly id?: SecretFile<string>; readonly secret?: SecretFile<string> };
@@ -21,7 +21,8 @@ export class OAuth2Client implements Extension, ClientAuthenticator {
 
   constructor({ logger, meter }: Settings, config: Config, clock: Clock = systemClock) {
     this.#config = config;
-    this.#warn = (message, fields) => logger.warn(message, fields);
+    this.#logger = logger;
+    const warn: Warn = (message, fields) => logger.warn(message, fields);
     this.#tokens = new TokenSource((signal) => this.#fetch(signal), config.expiry_buffer, clock);
     this.#requests = meter.counter(
       'extension_oauth2client_token_requests',
@@ -29,7 +30,7 @@ export class OAuth2Client implements Extension, ClientAuthenticator {
       ['outcome'],
     );
     const { client_id_file, client_secret_file } = config;
-    const fileOf = (path: string): SecretFile<string> => new SecretFile(path, trimmed, this.#warn, clock);
+    const fileOf = (path: string): SecretFile<string> => new SecretFile(path, trimmed, warn, clock);
     this.#files = {
       ...(client_id_file !== undefined && { id: fileOf(client_id_file) }),
       ...(client_secret_file !== undefined && { secret: fileOf(client_secret_file) }),
@@ -40,7 +41,7 @@ export class OAuth2Client implements Extension, ClientAuthenticator {
   async start(): Promise<void> {
     const { token_url, timeout, tls } = this.#config;
     await Promise.all([this.#files.id?.read(), this.#files.secret?.read()]);
-    this.#endpoint = await TokenEndpoint.open(token_url, timeout, tls, this.#warn);
+    this.#endpoint = await TokenEndpoint.open(token_url, timeout, tls, this.#logger);
   }
 
   async shutdown(): Promise<void> {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Agent } from 'undici';
 import { z } from 'zod';
+import type { Logger } from '../../component/telemetry.ts';
 import type { TlsClientConfig } from '../../config/sections/tls.ts';
-import { loadTlsMaterial } from '../../config/sections/tls-material.ts';
+import { type ClientTls, openClientTls } from '../../config/sections/tls-source.ts';
 import { PermanentError, RetryableError } from '../../consumer/consumer.ts';
-import type { Warn } from '../../internal/secret-file.ts';
 
 const MAX_ANSWER_BYTES = 256 * 1024;
 /** Where no other limit is set. */
@@ -47,13 +47,14 @@ interface Answer {
 export class TokenEndpoint {
   readonly #url: string;
   readonly #timeoutMs: number;
-  readonly #agent: Agent;
+  readonly #tls: () => Promise<ClientTls | undefined>;
+  #agent: { readonly tls: ClientTls | undefined; readonly made: Agent } | undefined;
   #style: 'header' | 'body' | undefined;
 
-  private constructor(url: string, timeoutMs: number, agent: Agent) {
+  private constructor(url: string, timeoutMs: number, tls: () => Promise<ClientTls | undefined>) {
     this.#url = url;
     this.#timeoutMs = timeoutMs || DEFAULT_TIMEOUT_MS;
-    this.#agent = agent;
+    this.#tls = tls;
   }
 
   /** Rejects where certificates cannot be read. */
@@ -61,15 +62,11 @@ export class TokenEndpoint {
     url: string,
     timeoutMs: number,
     tls: TlsClientConfig,
-    warn: Warn,
+    logger: Logger,
   ): Promise<TokenEndpoint> {
-    const { server_name_override: servername, insecure_skip_verify } = tls;
-    const connect = {
-      ...(url.startsWith('https:') ? await loadTlsMaterial(tls, warn) : {}),
-      rejectUnauthorized: !insecure_skip_verify,
-      ...(servername !== undefined && { servername }),
-    };
-    return new TokenEndpoint(url, timeoutMs, new Agent({ connect, connections: 1 }));
+    const isPlain = !url.startsWith('https:');
+    const options = isPlain ? async () => undefined : await openClientTls(tls, logger);
+    return new TokenEndpoint(url, timeoutMs, options);
   }
 
   /** Rejects with PermanentError where the server refuses the client, else with RetryableError. */
@@ -86,8 +83,18 @@ export class TokenEndpoint {
     return tokenOf(isSuccess(second) ? second : first);
   }
 
-  close(): Promise<void> {
-    return this.#agent.destroy();
+  async close(): Promise<void> {
+    await this.#agent?.made.destroy();
+  }
+
+  /** Tokens are asked for one at a time, so nothing is under way with the certificates of before. */
+  async #current(): Promise<Agent> {
+    const tls = await this.#tls();
+    if (this.#agent !== undefined && this.#agent.tls === tls) return this.#agent.made;
+    await this.#agent?.made.destroy();
+    const made = new Agent({ connections: 1, ...(tls && { connect: tls }) });
+    this.#agent = { tls, made };
+    return made;
   }
 
   async #post(request: TokenRequest, style: 'header' | 'body', signal: AbortSignal): Promise<Answer> {
@@ -113,7 +120,8 @@ export class TokenEndpoint {
     const limit = AbortSignal.any([signal, AbortSignal.timeout(this.#timeoutMs)]);
     const path = `${pathname}${search}`;
     try {
-      const answer = await this.#agent.request({
+      const agent = await this.#current();
+      const answer = await agent.request({
         origin,
         path,
         method: 'POST',

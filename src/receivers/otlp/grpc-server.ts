@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { IncomingHttpHeaders } from 'node:http2';
-import type { TlsOptions } from 'node:tls';
 import { decodeOtlpLeniently } from '../../codecs/otlp/decode.ts';
 import { AuthenticationError, type ServerAuthenticator } from '../../component/authenticator.ts';
-import type { Counter } from '../../component/telemetry.ts';
+import type { Counter, Logger } from '../../component/telemetry.ts';
 import type { GrpcServerConfig } from '../../config/sections/grpc.ts';
-import { loadTlsMaterial } from '../../config/sections/tls-material.ts';
+import { openServerTls } from '../../config/sections/tls-source.ts';
 import { RetryableError } from '../../consumer/consumer.ts';
 import { MessageError } from '../../grpc/message.ts';
 import { type GrpcServer, listenGrpc } from '../../grpc/server.ts';
@@ -28,18 +27,19 @@ export interface GrpcReports {
   /** Connections that the server ended, labelled `reason`. */
   readonly connectionEnds: Counter;
   readonly onError: (error: unknown) => void;
+  readonly logger: Logger;
 }
 
 /** Starts to listen for OTLP/gRPC; rejects with the endpoint in the message. */
 export async function listenOtlpGrpc(
   config: GrpcServerConfig,
   intake: Intake,
-  { connectionEnds, onError }: GrpcReports,
+  { connectionEnds, onError, logger }: GrpcReports,
   authenticator?: ServerAuthenticator,
 ): Promise<GrpcServer> {
   return listenGrpc({
     endpoint: config.endpoint,
-    tls: await tlsOptions(config),
+    ...(await openServerTls(config.tls, logger)),
     authenticate: authenticator && ((headers) => admit(authenticator, headers)),
     methods: { [EXPORT]: exportTo(intake) },
     maxMessageBytes: (config.max_recv_msg_size_mib || DEFAULT_MAX_MESSAGE_MIB) * 1024 * 1024,
@@ -88,15 +88,5 @@ function timesOf({ keepalive }: GrpcServerConfig): ConnectionTimes {
     maxAgeGraceMs: parameters?.max_connection_age_grace ?? 0,
     minPingIntervalMs: policy?.min_time || 300_000,
     permitPingsWithoutCalls: policy?.permit_without_stream ?? false,
-  };
-}
-
-async function tlsOptions({ tls }: GrpcServerConfig): Promise<TlsOptions | undefined> {
-  if (tls === undefined || tls === null) return undefined;
-  const demandClientCertificate = tls.client_ca_file !== undefined;
-  return {
-    ...(await loadTlsMaterial(tls)),
-    requestCert: demandClientCertificate,
-    rejectUnauthorized: demandClientCertificate,
   };
 }

@@ -29,7 +29,10 @@ async function serve(t: TestContext, http: object = {}, maxInFlightBytes = 1024 
     protocols: { http: { endpoint: 'localhost:0', ...http } },
   });
   assert.ok(protocols.http);
-  const server = await listenOtlpHttp(protocols.http, intake, (error) => assert.fail(String(error)));
+  const server = await listenOtlpHttp(protocols.http, intake, {
+    onError: (error) => assert.fail(String(error)),
+    logger: settings.logger,
+  });
   t.after(() => server.close(AbortSignal.abort()));
   const origin = `http://localhost:${server.endpoint.port}`;
   const refused = (reason: string): number =>

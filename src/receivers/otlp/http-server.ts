@@ -13,7 +13,7 @@ import {
   type IncomingHeaders,
   type ServerAuthenticator,
 } from '../../component/authenticator.ts';
-import { loadTlsMaterial } from '../../config/sections/tls-material.ts';
+import { openServerTls } from '../../config/sections/tls-source.ts';
 import { RetryableError } from '../../consumer/consumer.ts';
 import { Code } from '../../grpc/status.ts';
 import { encodeStatus } from '../../grpc/status-details.ts';
@@ -22,6 +22,7 @@ import { HttpError, listenHttp, readBody, sendBody } from '../../internal/http-s
 import type { HttpProtocolConfig } from './config.ts';
 import type { Hold } from './in-flight.ts';
 import type { Decoded, Intake, RefusalReason, RunningServer } from './intake.ts';
+import type { GrpcReports } from './grpc-server.ts';
 import { Refusal, statusJson } from './refusal.ts';
 import { encodeResponse, responseJson } from './response.ts';
 
@@ -36,11 +37,9 @@ const BODY_STALL_MS = 60_000;
 export async function listenOtlpHttp(
   config: HttpProtocolConfig,
   intake: Intake,
-  onError: (error: unknown) => void,
+  { onError, logger }: Pick<GrpcReports, 'onError' | 'logger'>,
   authenticator?: ServerAuthenticator,
 ): Promise<RunningServer> {
-  const { tls } = config;
-  const demandClientCertificate = tls?.client_ca_file !== undefined;
   const server = await listenHttp(
     {
       endpoint: config.endpoint,
@@ -48,14 +47,7 @@ export async function listenOtlpHttp(
       headersTimeoutMs: config.read_header_timeout,
       keepAliveTimeoutMs: config.idle_timeout,
       onError,
-      ...(tls !== undefined &&
-        tls !== null && {
-          tls: {
-            ...(await loadTlsMaterial(tls)),
-            requestCert: demandClientCertificate,
-            rejectUnauthorized: demandClientCertificate,
-          },
-        }),
+      ...(await openServerTls(config.tls, logger)),
     },
     (request, response, signal) =>
       new Exchange({ config, intake, authenticator }, request, response, signal).run(),

@@ -33,7 +33,7 @@ export class OtlpReceiver implements Receiver {
           'Number of gRPC connections that the server ended, by reason.',
           ['reason'],
         );
-        const reports = { connectionEnds, onError };
+        const reports = { connectionEnds, onError, logger };
         const authenticator = serverAuthenticator(host, grpc.auth);
         const listen = () => listenOtlpGrpc(grpc, this.#intake, reports, authenticator);
         await this.#listen('grpc', grpc, listen, signal);
@@ -41,7 +41,7 @@ export class OtlpReceiver implements Receiver {
       if (http !== undefined) {
         this.#tellUnsupported(http.compression_algorithms);
         const authenticator = serverAuthenticator(host, http.auth);
-        const listen = () => listenOtlpHttp(http, this.#intake, onError, authenticator);
+        const listen = () => listenOtlpHttp(http, this.#intake, { onError, logger }, authenticator);
         await this.#listen('http', http, listen, signal);
       }
     } catch (error) {
