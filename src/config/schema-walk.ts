@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { z } from 'zod';
 import type { ExtensionRole } from '../component/authenticator.ts';
+import { withoutPassword } from '../internal/url-password.ts';
 import { formatDuration, isDurationTransform } from './sections/duration.ts';
 import { isSecretTransform, REDACTED } from './sections/secret.ts';
 import { notActingReason, referencedRole } from './sections/section.ts';
@@ -91,7 +92,7 @@ function walk(schema: Schema, input: unknown, path: TreePath, visitor: Visitor):
       );
     }
     default:
-      return input;
+      return visitor.redact && typeof input === 'string' ? withoutPassword(input) : input;
   }
 }
 

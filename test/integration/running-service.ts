@@ -15,10 +15,15 @@ export interface RunningService {
   readonly endpoints: readonly string[];
 }
 
-/** Starts a configuration that is written as YAML; without `service::telemetry`, which is added. */
-export async function runningService(t: Pick<TestContext, 'after'>, yaml: string): Promise<RunningService> {
+/** Starts a configuration that is written as YAML. Its log is JSON, and it has no metrics unless `withMetrics`. */
+export async function runningService(
+  t: Pick<TestContext, 'after'>,
+  yaml: string,
+  withMetrics = false,
+): Promise<RunningService> {
   const gates = defaultFeatureGates();
-  const telemetry = 'service: {telemetry: {logs: {encoding: json}, metrics: {level: none}}}';
+  const level = withMetrics ? 'normal' : 'none';
+  const telemetry = `service: {telemetry: {logs: {encoding: json}, metrics: {level: ${level}}}}`;
   const sources = [yaml, telemetry].map((text, index) => ({ location: `yaml:${text}`, label: `${index}` }));
   const config = await loadConfig(sources, { factories, gates });
   const log: string[] = [];

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { z } from 'zod';
 import { parseHostPort } from '../../internal/endpoint.ts';
+import { withoutPassword } from '../../internal/url-password.ts';
 
 const quote = (text: string): string => JSON.stringify(text);
 
@@ -40,6 +41,8 @@ export const httpUrlSchema = checked((text) => {
   if (text === '') throw new Error('must not be empty (write "http://host:port")');
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined || !/^https?:$/.test(url.protocol)) {
-    throw new Error(`invalid URL ${quote(text)} (write "http://host:port" or "https://host:port")`);
+    throw new Error(
+      `invalid URL ${quote(withoutPassword(text))} (write "http://host:port" or "https://host:port")`,
+    );
   }
 });
