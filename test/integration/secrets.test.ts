@@ -196,9 +196,7 @@ function openSecrets(
     case 'pipe':
       return isSecretTransform(def.out) ? [] : into(def.in, def.out);
     case 'object':
-      return Object.entries(def.shape).flatMap(([key, value]) =>
-        openSecrets(value as z.core.$ZodType, [...path, key], within),
-      );
+      return Object.entries(def.shape).flatMap(([key, value]) => openSecrets(value, [...path, key], within));
     case 'record':
       return openSecrets(def.valueType, [...path, '[value]'], within);
     case 'array':

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-import { readFile } from 'node:fs/promises';
 import type { ClientAuthenticator } from '../../component/authenticator.ts';
 import type { Settings } from '../../component/component.ts';
+import type { Secret } from '../../config/sections/secret.ts';
 import { RetryableError } from '../../consumer/consumer.ts';
+import { SecretFile, type Warn } from '../../internal/secret-file.ts';
 import { TransportError } from '../helper/delivery.ts';
 import { answerError, isSuccess, openHttpClient, userAgent } from '../helper/http-client.ts';
 import type { Config } from './config.ts';
@@ -23,6 +24,7 @@ export async function openPushClient(
 ): Promise<PushClient> {
   const url = new URL(config.endpoint);
   const path = `${url.pathname.replace(/\/$/, '')}/push.v1.PusherService/Push`;
+  const authorization = authorizationOf(config, (message, fields) => logger.warn(message, fields));
   const client = await openHttpClient({
     url,
     tls: config.tls,
@@ -37,7 +39,7 @@ export async function openPushClient(
         'content-type': 'application/proto',
         'user-agent': userAgent(build),
         'connect-protocol-version': '1',
-        ...(await authHeaders(config)),
+        ...(await authorization()),
         ...(config.tenant_id !== undefined && { 'x-scope-orgid': config.tenant_id }),
         ...Object.fromEntries(
           Object.entries(config.headers).map(([name, value]) => [name.toLowerCase(), value.reveal()]),
@@ -50,29 +52,37 @@ export async function openPushClient(
   };
 }
 
-async function authHeaders(config: Config): Promise<Record<string, string>> {
+/** What a request proves itself with, read when it is sent. */
+function authorizationOf(config: Config, warn: Warn): () => Promise<Record<string, string>> {
   const { basic_auth: basic, bearer_token, bearer_token_file, authorization } = config;
   if (basic !== undefined) {
-    const password = await secretText(basic.password?.reveal(), basic.password_file);
-    return { authorization: `Basic ${Buffer.from(`${basic.username}:${password}`).toString('base64')}` };
+    const password = secretText(basic.password, basic.password_file, warn);
+    return async () => {
+      const pair = Buffer.from(`${basic.username}:${await password()}`);
+      return { authorization: `Basic ${pair.toString('base64')}` };
+    };
   }
   if (authorization !== undefined) {
-    const credentials = await secretText(authorization.credentials?.reveal(), authorization.credentials_file);
-    return { authorization: `${authorization.type} ${credentials}` };
+    const credentials = secretText(authorization.credentials, authorization.credentials_file, warn);
+    return async () => ({ authorization: `${authorization.type} ${await credentials()}` });
   }
-  if (bearer_token === undefined && bearer_token_file === undefined) return {};
-  return { authorization: `Bearer ${await secretText(bearer_token?.reveal(), bearer_token_file)}` };
+  if (bearer_token === undefined && bearer_token_file === undefined) return async () => ({});
+  const token = secretText(bearer_token, bearer_token_file, warn);
+  return async () => ({ authorization: `Bearer ${await token()}` });
 }
 
-/** Files are read for each request, so that a rotated secret counts at once. */
-async function secretText(text: string | undefined, file: string | undefined): Promise<string> {
-  if (text !== undefined || file === undefined) return text ?? '';
-  try {
-    return (await readFile(file, 'utf8')).trim();
-  } catch (cause) {
-    const message = `cannot read credentials from "${file}"`;
-    throw new RetryableError(message, { cause: new TransportError('Unauthenticated', message, { cause }) });
-  }
+/** The text, or what is in the file now. */
+function secretText(text: Secret | undefined, path: string | undefined, warn: Warn): () => Promise<string> {
+  if (text !== undefined || path === undefined) return async () => text?.reveal() ?? '';
+  const file = new SecretFile(path, (found) => found.trim(), warn);
+  return async () => {
+    try {
+      return await file.read();
+    } catch (cause) {
+      const message = `cannot read credentials from "${path}"`;
+      throw new RetryableError(message, { cause: new TransportError('Unauthenticated', message, { cause }) });
+    }
+  };
 }
 
 /** `{"code": "...", "message": "..."}` of the Connect protocol, or the text as it came. */
