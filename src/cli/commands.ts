@@ -68,6 +68,13 @@ export const COMMANDS: readonly Command[] = [
     run: async (invocation) => (await import('./featuregate.ts')).featuregate(invocation),
   },
   {
+    name: 'schema',
+    summary: 'Prints the JSON Schema of the configuration, for editors',
+    flags: [],
+    examples: ['otelcol-profiles schema > config.schema.json'],
+    run: async (invocation) => (await import('./schema.ts')).schema(invocation),
+  },
+  {
     name: 'doctor',
     summary: 'Says what of this host the profiler can use, and what would help',
     flags: [],

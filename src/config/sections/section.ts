@@ -62,16 +62,33 @@ export function referencedRole(schema: z.core.$ZodType): ExtensionRole | undefin
   return roles.get(schema);
 }
 
+/** True for the schemas of lists that may be written as one text with commas. */
+export function isCommaList(schema: z.core.$ZodType): boolean {
+  const { def } = (schema as z.core.$ZodTypes)._zod;
+  return def.type === 'pipe' && def.in === stringListSchema._zod.def.in;
+}
+
 /** A list of texts; one text is split at its commas, as upstream does. */
 export const stringListSchema = z.preprocess(
   (value) => (typeof value === 'string' ? value.split(',').map((part) => part.trim()) : value),
   z.array(z.string()),
 );
 
+// Refining or describing a schema copies it, but the copy keeps the same transform.
+const choices = new WeakSet<z.core.$ZodType>();
+
+/** True for what `choice` makes. */
+export function isChoice(schema: z.core.$ZodType): boolean {
+  const { def } = (schema as z.core.$ZodTypes)._zod;
+  return def.type === 'pipe' && choices.has(def.in);
+}
+
 /** A text out of a few, compared without regard to case; "" counts as the first of them. */
 export function choice<const Values extends readonly [string, ...string[]]>(...values: Values) {
-  return z.preprocess(
+  const schema = z.preprocess(
     (value) => (value === '' ? values[0] : typeof value === 'string' ? value.toLowerCase() : value),
     z.enum(values),
   );
+  choices.add(schema._zod.def.in);
+  return schema;
 }

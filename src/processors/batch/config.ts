@@ -7,9 +7,19 @@ const NO_METADATA = 'does not act: client metadata does not reach processors her
 
 export const configSchema = section(
   {
-    send_batch_size: z.int().min(0).default(8_192),
-    timeout: durationSchema().default(200),
-    send_batch_max_size: z.int().min(0).default(0),
+    send_batch_size: z
+      .int()
+      .min(0)
+      .default(8_192)
+      .describe('samples that make a batch go on at once; 0: every batch goes on at once'),
+    timeout: durationSchema()
+      .default(200)
+      .describe('how long the first sample waits at most; 0s: nothing waits, only the maximum acts'),
+    send_batch_max_size: z
+      .int()
+      .min(0)
+      .default(0)
+      .describe('samples a batch may have at most; 0: no maximum; else at least send_batch_size'),
     metadata_keys: notActing(z.array(z.string()), NO_METADATA),
     metadata_cardinality_limit: notActing(z.int().min(0), NO_METADATA),
   },

@@ -7,15 +7,27 @@ const count = () => z.int().min(0).default(0);
 
 export const configSchema = section(
   {
-    check_interval: durationSchema().default(0),
-    limit_mib: count(),
-    spike_limit_mib: count(),
-    limit_percentage: count(),
-    spike_limit_percentage: count(),
-    min_gc_interval_when_soft_limited: durationSchema().default(10_000),
-    min_gc_interval_when_hard_limited: durationSchema().default(0),
-    max_gc_interval_when_soft_limited: durationSchema().default(30_000),
-    max_gc_interval_when_hard_limited: durationSchema().default(30_000),
+    check_interval: durationSchema().default(0).describe('time between measurements'),
+    limit_mib: count().describe('hard limit; wins over the percentage'),
+    spike_limit_mib: count().describe('soft limit = hard limit − spike'),
+    limit_percentage: count().describe(
+      "the same as shares of the control group's limit, or of the machine's memory",
+    ),
+    spike_limit_percentage: count().describe(
+      "the same as shares of the control group's limit, or of the machine's memory",
+    ),
+    min_gc_interval_when_soft_limited: durationSchema()
+      .default(10_000)
+      .describe('at the soft limit, garbage is collected no more often'),
+    min_gc_interval_when_hard_limited: durationSchema()
+      .default(0)
+      .describe('the same at the hard limit; 0s: at every check'),
+    max_gc_interval_when_soft_limited: durationSchema()
+      .default(30_000)
+      .describe('collections that win less than 5 % double the interval up to this'),
+    max_gc_interval_when_hard_limited: durationSchema()
+      .default(30_000)
+      .describe('collections that win less than 5 % double the interval up to this'),
   },
   (config, issues) => {
     const refuse = (path: string, message: string): void =>

@@ -73,24 +73,55 @@ const shape = {
     .int()
     .min(1, { message: 'invalid sampling frequency, must be at least 1' })
     .max(10_000)
-    .default(20),
-  reporter_interval: positiveDuration('reporter_interval').default(5000),
-  reporter_jitter: z.number().min(0).max(1).default(0.2),
-  monitor_interval: positiveDuration('monitor_interval').default(5000),
-  send_idle_frames: z.boolean().default(false),
-  send_error_frames: z.boolean().default(false),
-  include_env_vars: z.string().default(''),
-  pin_cpu_ids: z.string().superRefine(checkPinnedCpus).default(''),
+    .default(20)
+    .describe('samples a second on each CPU, at most 10000'),
+  reporter_interval: positiveDuration('reporter_interval')
+    .default(5000)
+    .describe('time between batches; the first comes after 0.5 s'),
+  reporter_jitter: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0.2)
+    .describe('share by which an interval varies, 0 to 1'),
+  monitor_interval: positiveDuration('monitor_interval')
+    .default(5000)
+    .describe('time between readings of the native figures'),
+  send_idle_frames: z.boolean().default(false).describe('also sample the idle task (pid 0)'),
+  send_error_frames: z
+    .boolean()
+    .default(false)
+    .describe('an abort-marker frame with the error code ends a stack that could not be unwound'),
+  include_env_vars: z
+    .string()
+    .default('')
+    .describe('names, comma-separated; become process.environment_variable.<NAME>'),
+  pin_cpu_ids: z.string().superRefine(checkPinnedCpus).default('').describe('sample these CPUs only, 0-2,6'),
   error_mode: z
     .string()
     .transform((mode) => mode.toLowerCase())
     .pipe(z.enum(['propagate', 'ignore']))
-    .default('propagate'),
-  verbose_mode: z.boolean().default(false),
-  bpf_verifier_log_level: z.int().min(0).max(2).default(0),
-  no_kernel_version_check: z.boolean().default(false),
-  demangle: demangleSchema.default('full'),
-  group_unnamed_functions: z.boolean().default(true),
+    .default('propagate')
+    .describe('propagate: where eBPF is refused the collector does not start; ignore: fall back, see below'),
+  verbose_mode: z.boolean().default(false).describe('log the native figures once a monitor interval'),
+  bpf_verifier_log_level: z
+    .int()
+    .min(0)
+    .max(2)
+    .default(0)
+    .describe("0 to 2; the verifier's log is part of the error"),
+  no_kernel_version_check: z.boolean().default(false).describe('try on kernels older than 5.10'),
+  demangle: demangleSchema
+    .default('full')
+    .describe(
+      'C++ and Rust names: none, simplified (no parameters, no template arguments), templates (with these), full; clone suffixes (.cold, .isra.0 …) stay with none only',
+    ),
+  group_unnamed_functions: z
+    .boolean()
+    .default(true)
+    .describe(
+      'functions of stripped files are called by file and start, libc.so.6+0x8f3a0; else their locations have no line',
+    ),
   debuginfod: section({ urls: debuginfodUrls.optional(), ...debuginfodShape }),
   symbol_cache: section({
     directory: z
@@ -100,40 +131,91 @@ const shape = {
     max_size_mib: z.int().min(0).default(256),
     max_memory_mib: z.int().min(1).default(64),
   }),
-  frame_cache_size: z.int().min(1024).max(1_048_576).default(16_384),
+  frame_cache_size: z
+    .int()
+    .min(1024)
+    .max(1_048_576)
+    .default(16_384)
+    .describe('addresses whose names are kept ready between reports, 1024 to 1048576'),
   probabilistic_interval: durationSchema()
     .refine((ms) => ms >= 60_000 && ms <= 300_000, {
       message: 'probabilistic_interval must be between 1m and 5m',
     })
-    .default(60_000),
-  probabilistic_threshold: z.int().min(1).max(100).default(100),
+    .default(60_000)
+    .describe('length of such a window, 1m to 5m'),
+  probabilistic_threshold: z
+    .int()
+    .min(1)
+    .max(100)
+    .default(100)
+    .describe('in how many of 100 windows, chosen by chance, the host is sampled on the CPU; 100: always'),
   interpreters,
-  clock_sync_interval: durationSchema().default(180_000),
+  clock_sync_interval: durationSchema()
+    .default(180_000)
+    .describe('no effect: the offset of the clocks is taken anew with every report'),
   filter_min_process_age: durationSchema()
     .refine((ms) => ms >= 0, { message: 'must not be negative' })
-    .default(0),
-  off_cpu_threshold: z.number().min(0).max(1).default(0),
-  map_scale_factor: z.int().min(0).max(8).default(0),
-  max_grpc_retries: z.int().min(0).default(5),
-  max_rpc_msg_size: z.int().min(1).default(33_554_432),
-  bpf_fs_root: z.string().default('/sys/fs/bpf/'),
-  obi_process_ctx: z.boolean().default(false),
-  pid_namespace_translation: z.boolean().default(false),
-  kernel_stacks: z.boolean().default(true),
-  user_stacks: z.boolean().default(true),
-  process_context: z.boolean().default(true),
-  merge_processes: z.boolean().default(false),
+    .default(0)
+    .describe('leave out processes younger than this'),
+  off_cpu_threshold: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0)
+    .describe('share of the context switches to follow, 0 to 1'),
+  map_scale_factor: z
+    .int()
+    .min(0)
+    .max(8)
+    .default(0)
+    .describe(
+      "doubles the kernel's tables (processes, mappings, unwind tables and their byte budget, threads off the CPU) that many times, 0 to 8",
+    ),
+  max_grpc_retries: z.int().min(0).default(5).describe('no effect: the receiver sends nothing itself'),
+  max_rpc_msg_size: z
+    .int()
+    .min(1)
+    .default(33_554_432)
+    .describe('no effect: the receiver sends nothing itself'),
+  bpf_fs_root: z.string().default('/sys/fs/bpf/').describe('where a BPF file system is mounted, for obi_process_ctx'),
+  obi_process_ctx: z
+    .boolean()
+    .default(false)
+    .describe("no effect: the map of OpenTelemetry's eBPF instrumentation is not read"),
+  pid_namespace_translation: z
+    .boolean()
+    .default(false)
+    .describe(
+      "pids are those of the collector's own pid namespace, at whatever depth; processes outside of it are left out. Always so where that is not the host's: there /proc knows no others",
+    ),
+  kernel_stacks: z
+    .boolean()
+    .default(true)
+    .describe('whether stacks have that part; without it, it costs nothing'),
+  user_stacks: z
+    .boolean()
+    .default(true)
+    .describe('whether stacks have that part; without it, it costs nothing'),
+  process_context: z.boolean().default(true).describe('read the resource attributes that processes publish'),
+  merge_processes: z
+    .boolean()
+    .default(false)
+    .describe('one resource for processes that differ in nothing but their pid'),
   frame_types: section({
     include: z.array(frameType).default([]),
-    exclude: z.array(frameType).default([]),
+    exclude: z.array(frameType).default([]).describe('frame types that stacks keep'),
   }),
   limits: section({
     cpu: z.number().min(0.001, { message: 'cpu is a number of cores, at least 0.001' }).optional(),
-    memory_mib: z.int().min(8, { message: 'memory_mib must be at least 8' }).optional(),
+    memory_mib: z
+      .int()
+      .min(8, { message: 'memory_mib must be at least 8' })
+      .optional()
+      .describe('what the profiler may cost'),
   }),
   filter: section({
     include: z.array(filterRule).default([]),
-    exclude: z.array(filterRule).default([]),
+    exclude: z.array(filterRule).default([]).describe('what to sample'),
   }).refine((filter) => filter.include.length + filter.exclude.length <= MAX_FILTER_RULES, {
     message: `at most ${MAX_FILTER_RULES} rules, include and exclude together`,
   }),
@@ -151,7 +233,8 @@ const shape = {
         }
       });
     })
-    .default([]),
+    .default([])
+    .describe('functions whose calls or returns are events'),
 };
 
 /** Keys, defaults and checks of the OpenTelemetry eBPF profiler's receiver; durations in milliseconds. */

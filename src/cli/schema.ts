@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
+import { configJsonSchema } from '../config/json-schema.ts';
+import type { Invocation } from './command.ts';
+
+/** Prints the JSON Schema of the whole configuration, for editors. */
+export async function schema({ io }: Invocation): Promise<number> {
+  io.stdout(`${JSON.stringify(configJsonSchema(await io.loadFactories()), null, 2)}\n`);
+  return 0;
+}

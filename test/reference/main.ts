@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+// `npm run docs`: writes docs/config.schema.json and docs/reference.
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { factories } from '../../src/distribution.ts';
+import { packageRoot } from '../../src/internal/package-root.ts';
+import { referencePages } from './pages.ts';
+
+const docs = join(packageRoot(), 'docs');
+rmSync(join(docs, 'reference'), { recursive: true, force: true });
+mkdirSync(join(docs, 'reference'), { recursive: true });
+for (const [name, text] of referencePages(factories)) writeFileSync(join(docs, name), text);
