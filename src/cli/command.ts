@@ -29,6 +29,8 @@ export interface Command {
   readonly aliases?: readonly string[];
   readonly summary: string;
   readonly positional?: string;
+  /** Values of the positional argument that a shell may offer. */
+  readonly completes?: readonly string[];
   readonly flags: readonly Flag[];
   readonly examples: readonly string[];
   /** Resolves to the exit code. */

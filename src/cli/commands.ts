@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { defaultFeatureGates } from '../component/feature-gates.ts';
 import type { Command, Flag } from './command.ts';
 
 const CONFIG_FLAGS: readonly Flag[] = [
@@ -63,6 +64,9 @@ export const COMMANDS: readonly Command[] = [
     name: 'featuregate',
     summary: 'Lists feature gates, or describes one',
     positional: 'ID',
+    completes: defaultFeatureGates()
+      .list()
+      .map((gate) => gate.id),
     flags: [{ name: 'feature-gates', value: 'LIST', help: 'gates to set before listing them' }],
     examples: ['otelcol-profiles featuregate', 'otelcol-profiles featuregate service.profilesSupport'],
     run: async (invocation) => (await import('./featuregate.ts')).featuregate(invocation),
@@ -73,6 +77,18 @@ export const COMMANDS: readonly Command[] = [
     flags: [],
     examples: ['otelcol-profiles schema > config.schema.json'],
     run: async (invocation) => (await import('./schema.ts')).schema(invocation),
+  },
+  {
+    name: 'completion',
+    summary: 'Prints a script that completes commands and flags in bash, zsh or fish',
+    positional: 'SHELL',
+    completes: ['bash', 'zsh', 'fish'],
+    flags: [],
+    examples: [
+      'source <(otelcol-profiles completion bash)',
+      'otelcol-profiles completion fish > ~/.config/fish/completions/otelcol-profiles.fish',
+    ],
+    run: async (invocation) => (await import('./completion.ts')).completion(invocation, COMMANDS),
   },
   {
     name: 'doctor',
