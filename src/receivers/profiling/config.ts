@@ -177,11 +177,14 @@ const shape = {
     .min(1)
     .default(33_554_432)
     .describe('no effect: the receiver sends nothing itself'),
-  bpf_fs_root: z.string().default('/sys/fs/bpf/').describe('where a BPF file system is mounted, for obi_process_ctx'),
+  bpf_fs_root: z
+    .string()
+    .default('/sys/fs/bpf/')
+    .describe('where a BPF file system is mounted, for obi_process_ctx'),
   obi_process_ctx: z
     .boolean()
     .default(false)
-    .describe("no effect: the map of OpenTelemetry's eBPF instrumentation is not read"),
+    .describe('links samples to the spans that OpenTelemetry instrumentation notes in its pinned eBPF map'),
   pid_namespace_translation: z
     .boolean()
     .default(false)
