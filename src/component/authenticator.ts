@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /** What other components may refer to an extension as. */
-export type ExtensionRole = 'client authenticator' | 'server authenticator';
+export type ExtensionRole = 'client authenticator' | 'server authenticator' | 'storage';
 
 /** Headers of a request that is about to be sent; names in lower case. */
 export type RequestHeaders = Readonly<Record<string, string>>;

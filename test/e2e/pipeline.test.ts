@@ -3,13 +3,13 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { packageRoot } from '../../src/internal/package-root.ts';
+import { freePort } from '../faults/line.ts';
 import { type FakePyroscope, startFakePyroscope } from '../integration/fake-pyroscope.ts';
 import { profcheck } from '../integration/profcheck.ts';
 import { pythonEnv } from '../integration/python-env.ts';
@@ -23,16 +23,6 @@ interface SinkReport {
   readonly services: readonly string[];
   /** Chains of locations with inlined functions, `name file:line < name file:line`. */
   readonly inlined: readonly string[];
-}
-
-/** A port nobody listens on now, for programs that cannot be told to choose one. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 async function until<T>(

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { z } from 'zod';
 import { durationSchema } from './duration.ts';
-import { section } from './section.ts';
+import { extensionReference, section } from './section.ts';
 
 const sizerSchema = z.enum(['requests', 'items', 'bytes']);
 
@@ -13,11 +13,10 @@ const batchSchema = section(
     min_size: z.int().min(0).default(8192),
     max_size: z.int().min(0).default(0),
     partition: z
-      .unknown()
-      .optional()
-      .refine((value) => value === undefined || value === null, {
+      .null({
         error: 'is not supported: what a client sent beside a request does not travel with its profiles',
-      }),
+      })
+      .optional(),
   },
   (batch, issues) => {
     if (batch.flush_timeout === 0)
@@ -44,7 +43,7 @@ export const sendingQueueSchema = section(
     block_on_overflow: z.boolean().default(false),
     wait_for_result: z.boolean().default(false),
     /** Id of an extension that keeps the queue on the disk. */
-    storage: z.string().min(1).nullish(),
+    storage: extensionReference('storage').nullish(),
     /** Joins what waits to larger requests. Off when absent. */
     batch: batchSchema.optional(),
   },

@@ -7,5 +7,6 @@ export const fileStorageExtensionFactory = extensionFactory<Config>({
   type: 'file_storage',
   stability: 'beta',
   schema: configSchema,
+  roles: () => ['storage'],
   create: (settings, config) => new FileStorageExtension(settings, config),
 });
