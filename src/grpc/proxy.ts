@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { request } from 'node:http';
-import { BlockList, isIP, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { formatHostPort, type HostPort } from '../internal/endpoint.ts';
+import { isProxyExempt } from '../internal/http-proxy.ts';
 
 /** An HTTP proxy that makes tunnels. */
 export interface Proxy {
@@ -22,7 +23,7 @@ export function proxyFor(target: HostPort, env: Environment): Proxy | undefined 
   const name = names.find((candidate) => (env[candidate] ?? '') !== '');
   if (name === undefined) return undefined;
   const exempt = env['no_grpc_proxy'] || env['no_proxy'] || env['NO_PROXY'] || '';
-  if (exempt.split(',').some((pattern) => matches(pattern.trim(), target.host))) return undefined;
+  if (isProxyExempt(target.host, exempt)) return undefined;
   const text = env[name] ?? '';
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url?.protocol !== 'http:') throw new Error(`${name} must be the URL of a proxy: "http://host:port"`);
@@ -31,24 +32,6 @@ export function proxyFor(target: HostPort, env: Environment): Proxy | undefined 
     at: { host: url.hostname.replace(/^\[(.*)\]$/, '$1'), port: Number(url.port || 80) },
     authorization: user === '' ? undefined : `Basic ${Buffer.from(user).toString('base64')}`,
   };
-}
-
-function matches(pattern: string, host: string): boolean {
-  if (pattern === '') return false;
-  if (pattern === '*') return true;
-  const [network = '', bits] = pattern.split('/');
-  const family = isIP(network);
-  if (bits !== undefined && family !== 0) {
-    const type = family === 4 ? 'ipv4' : 'ipv6';
-    const length = Number(bits);
-    if (isIP(host) !== family || !(length >= 0 && length <= (family === 4 ? 32 : 128))) return false;
-    const list = new BlockList();
-    list.addSubnet(network, length, type);
-    return list.check(host, type);
-  }
-  const name = pattern.replace(/^\*?\./, '').toLowerCase();
-  const asked = host.toLowerCase();
-  return asked === name || (isIP(host) === 0 && asked.endsWith(`.${name}`));
 }
 
 /** A connection to `target` through the proxy; rejects with the proxy's answer in the message. */

@@ -4,7 +4,7 @@ import { clientAuthSchema, middlewaresSchema, serverAuthSchema } from './auth.ts
 import { durationSchema } from './duration.ts';
 import { grpcEndpointSchema, listenEndpointSchema } from './endpoint.ts';
 import { headersSchema } from './secret.ts';
-import { choice, notActing, section } from './section.ts';
+import { BUFFERS, choice, METADATA, notActing, section } from './section.ts';
 import { tlsClientSchema, tlsServerSchema } from './tls.ts';
 
 /** Compressions that act over gRPC here; give a default with `.default('gzip')`. */
@@ -20,8 +20,8 @@ export const grpcClientShape = {
     timeout: durationSchema().default(10_000),
     permit_without_stream: z.boolean().default(false),
   }),
-  read_buffer_size: notActing(z.int().min(0)),
-  write_buffer_size: notActing(z.int().min(0)),
+  read_buffer_size: notActing(z.int().min(0), BUFFERS),
+  write_buffer_size: notActing(z.int().min(0), BUFFERS),
   wait_for_ready: z.boolean().default(false),
   headers: headersSchema.default({}),
   user_agent: z.string().optional(),
@@ -41,8 +41,8 @@ const grpcServerShape = (endpoint: string) => ({
   tls: tlsServerSchema.nullish(),
   max_recv_msg_size_mib: z.int().min(0).max(2047).default(0),
   max_concurrent_streams: z.int().min(0).max(4_294_967_295).default(0),
-  read_buffer_size: notActing(z.int().min(0)),
-  write_buffer_size: notActing(z.int().min(0)),
+  read_buffer_size: notActing(z.int().min(0), BUFFERS),
+  write_buffer_size: notActing(z.int().min(0), BUFFERS),
   keepalive: section({
     server_parameters: section({
       max_connection_idle: durationSchema().default(0),
@@ -56,7 +56,7 @@ const grpcServerShape = (endpoint: string) => ({
       permit_without_stream: z.boolean().default(false),
     }).optional(),
   }).optional(),
-  include_metadata: notActing(z.boolean()),
+  include_metadata: notActing(z.boolean(), METADATA),
   auth: serverAuthSchema,
   middlewares: middlewaresSchema,
 });

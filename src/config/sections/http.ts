@@ -4,9 +4,12 @@ import { clientAuthSchema, httpServerAuthSchema, middlewaresSchema } from './aut
 import { durationSchema } from './duration.ts';
 import { httpUrlSchema, listenEndpointSchema } from './endpoint.ts';
 import { headersSchema } from './secret.ts';
-import { choice, notActing, section, stringListSchema } from './section.ts';
+import { BUFFERS, choice, METADATA, notActing, section, stringListSchema } from './section.ts';
 import { tlsClientSchema, tlsServerSchema } from './tls.ts';
 
+const HTTP_1_1 = 'does not act: requests go over HTTP/1.1';
+const IDLE_CONNECTIONS =
+  'does not act: unused connections, of which there are at most max_conns_per_host, stay for idle_conn_timeout';
 const BODY_LIMIT_BYTES = 20 * 1024 * 1024;
 
 /** What upstream's clients compress with. Whether this installation can is the component's to check. */
@@ -29,22 +32,22 @@ export const httpClientShape = {
   endpoint: httpUrlSchema,
   proxy_url: httpUrlSchema.optional(),
   tls: tlsClientSchema,
-  read_buffer_size: notActing(z.int().min(0)),
-  write_buffer_size: notActing(z.int().min(0)),
+  read_buffer_size: notActing(z.int().min(0), BUFFERS),
+  write_buffer_size: notActing(z.int().min(0), BUFFERS),
   timeout: durationSchema().default(0),
   headers: headersSchema.default({}),
   auth: clientAuthSchema,
   compression: httpCompressionSchema.default('none'),
   compression_params: section({ level: z.int().optional() }),
-  max_idle_conns: notActing(z.int().min(0)),
-  max_idle_conns_per_host: notActing(z.int().min(0)),
+  max_idle_conns: notActing(z.int().min(0), IDLE_CONNECTIONS),
+  max_idle_conns_per_host: notActing(z.int().min(0), IDLE_CONNECTIONS),
   max_conns_per_host: z.int().min(0).default(0),
   idle_conn_timeout: durationSchema().default(90_000),
   disable_keep_alives: z.boolean().default(false),
-  http2_read_idle_timeout: notActing(durationSchema()),
-  http2_ping_timeout: notActing(durationSchema()),
-  force_attempt_http2: notActing(z.boolean()),
-  cookies: notActing(section({})),
+  http2_read_idle_timeout: notActing(durationSchema(), HTTP_1_1),
+  http2_ping_timeout: notActing(durationSchema(), HTTP_1_1),
+  force_attempt_http2: notActing(z.boolean(), HTTP_1_1),
+  cookies: notActing(section({ enabled: z.boolean().default(false) }), 'does not act: cookies are not kept'),
   middlewares: middlewaresSchema,
 };
 
@@ -61,7 +64,7 @@ export const httpServerShape = (endpoint: string) => ({
   }).optional(),
   auth: httpServerAuthSchema,
   max_request_body_size: z.int().min(0).default(BODY_LIMIT_BYTES),
-  include_metadata: notActing(z.boolean()),
+  include_metadata: notActing(z.boolean(), METADATA),
   response_headers: headersSchema.default({}),
   compression_algorithms: z.array(z.enum(ALGORITHMS)).default([...ALGORITHMS]),
   read_timeout: durationSchema().default(0),

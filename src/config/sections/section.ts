@@ -33,6 +33,11 @@ export function notActing<Schema extends z.ZodType>(
   return optional;
 }
 
+/** Reasons that several sections give. */
+export const BUFFERS = 'does not act: buffers are as large as what is read and written';
+export const METADATA =
+  'does not act: what a client says beside its profiles reaches no processor or exporter';
+
 /** Why a key has no effect, or undefined where it acts. */
 export function notActingReason(schema: z.core.$ZodType): string | undefined {
   return reasons.get(schema);

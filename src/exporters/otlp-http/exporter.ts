@@ -5,6 +5,7 @@ import { clientAuthenticator } from '../../component/authenticator.ts';
 import type { BuildInfo, Exporter, Settings } from '../../component/component.ts';
 import { PermanentError } from '../../consumer/consumer.ts';
 import { type Clock, systemClock } from '../../internal/clock.ts';
+import { httpProxyFor } from '../../internal/http-proxy.ts';
 import { warnOfPlaintext } from '../helper/client-auth.ts';
 import {
   answerError,
@@ -44,17 +45,18 @@ export function createOtlpHttpExporter(
     async open(onReady, host) {
       const auth = clientAuthenticator(host, config.auth);
       warnOfPlaintext(auth, url.protocol === 'http:', url.hostname, settings.logger);
+      const proxyUrl = config.proxy_url ?? httpProxyFor(url, process.env);
       const client = await openHttpClient({
         url,
         tls: config.tls,
         logger: settings.logger,
         auth,
-        proxyUrl: config.proxy_url,
+        proxyUrl,
         maxConnections: config.max_conns_per_host || config.sending_queue.num_consumers,
         idleTimeoutMs: config.idle_conn_timeout,
         keepAlive: !config.disable_keep_alives,
       });
-      const probe = new ReachabilityProbe(config.proxy_url ?? url.href, clock, onReady);
+      const probe = new ReachabilityProbe(proxyUrl ?? url.href, clock, onReady);
       return new HttpTransport(config, url, settings.build, client, probe, clock);
     },
   });

@@ -5,6 +5,7 @@ import type { Counter } from '../../component/telemetry.ts';
 import { compress } from '../../compression/compression.ts';
 import { PermanentError } from '../../consumer/consumer.ts';
 import { type Clock, systemClock } from '../../internal/clock.ts';
+import { httpProxyFor } from '../../internal/http-proxy.ts';
 import type { ProfilesBatch } from '../../pdata/profiles-batch.ts';
 import { warnOfPlaintext } from '../helper/client-auth.ts';
 import { type Delivery, type Quantity, quantityOf, shareOf } from '../helper/delivery.ts';
@@ -26,7 +27,11 @@ export function createPyroscopeExporter(
 ): Exporter {
   const clock = options.clock ?? systemClock;
   const pusher = new Pusher(settings, config);
-  const probe = new ReachabilityProbe(config.proxy_url ?? config.endpoint, clock, () => exporter.retryNow());
+  const probe = new ReachabilityProbe(
+    config.proxy_url ?? httpProxyFor(new URL(config.endpoint), process.env) ?? config.endpoint,
+    clock,
+    () => exporter.retryNow(),
+  );
   const exporter = createDeliveringExporter(
     settings,
     {

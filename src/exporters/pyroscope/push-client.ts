@@ -3,6 +3,7 @@ import type { ClientAuthenticator } from '../../component/authenticator.ts';
 import type { Settings } from '../../component/component.ts';
 import type { Secret } from '../../config/sections/secret.ts';
 import { RetryableError } from '../../consumer/consumer.ts';
+import { httpProxyFor } from '../../internal/http-proxy.ts';
 import { SecretFile, type Warn } from '../../internal/secret-file.ts';
 import { TransportError } from '../helper/delivery.ts';
 import { answerError, isSuccess, openHttpClient, userAgent } from '../helper/http-client.ts';
@@ -30,7 +31,7 @@ export async function openPushClient(
     tls: config.tls,
     logger,
     auth,
-    proxyUrl: config.proxy_url,
+    proxyUrl: config.proxy_url ?? httpProxyFor(url, process.env),
     maxConnections: config.sending_queue.num_consumers,
   });
   return {

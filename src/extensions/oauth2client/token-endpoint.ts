@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-import { Agent } from 'undici';
+import { Agent, type Dispatcher, ProxyAgent } from 'undici';
 import { z } from 'zod';
 import type { Logger } from '../../component/telemetry.ts';
 import type { TlsClientConfig } from '../../config/sections/tls.ts';
 import { type ClientTls, openClientTls } from '../../config/sections/tls-source.ts';
+import { httpProxyFor } from '../../internal/http-proxy.ts';
 import { PermanentError, RetryableError } from '../../consumer/consumer.ts';
 
 const MAX_ANSWER_BYTES = 256 * 1024;
@@ -48,7 +49,7 @@ export class TokenEndpoint {
   readonly #url: string;
   readonly #timeoutMs: number;
   readonly #tls: () => Promise<ClientTls | undefined>;
-  #agent: { readonly tls: ClientTls | undefined; readonly made: Agent } | undefined;
+  #agent: { readonly tls: ClientTls | undefined; readonly made: Dispatcher } | undefined;
   #style: 'header' | 'body' | undefined;
 
   private constructor(url: string, timeoutMs: number, tls: () => Promise<ClientTls | undefined>) {
@@ -88,13 +89,20 @@ export class TokenEndpoint {
   }
 
   /** Tokens are asked for one at a time, so nothing is under way with the certificates of before. */
-  async #current(): Promise<Agent> {
+  async #current(): Promise<Dispatcher> {
     const tls = await this.#tls();
     if (this.#agent !== undefined && this.#agent.tls === tls) return this.#agent.made;
     await this.#agent?.made.destroy();
-    const made = new Agent({ connections: 1, ...(tls && { connect: tls }) });
+    const made = this.#make(tls);
     this.#agent = { tls, made };
     return made;
+  }
+
+  #make(tls: ClientTls | undefined): Dispatcher {
+    const url = new URL(this.#url);
+    const uri = httpProxyFor(url, process.env);
+    if (uri === undefined) return new Agent({ connections: 1, ...(tls && { connect: tls }) });
+    return new ProxyAgent({ uri, proxyTunnel: url.protocol === 'https:', ...(tls && { requestTls: tls }) });
   }
 
   async #post(request: TokenRequest, style: 'header' | 'body', signal: AbortSignal): Promise<Answer> {

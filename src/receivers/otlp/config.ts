@@ -29,7 +29,10 @@ const httpSchema = section({
     .default(algorithms.def.defaultValue),
   read_timeout: durationSchema().default(0),
   read_header_timeout: durationSchema().default(60_000),
-  write_timeout: notActing(durationSchema()),
+  write_timeout: notActing(
+    durationSchema(),
+    'does not act: an answer is small, and waits for the pipeline as long as the client does',
+  ),
   idle_timeout: durationSchema().default(60_000),
   profiles_url_path: z
     .string()
