@@ -231,6 +231,11 @@ describe('keys of an HTTP client', () => {
     const one = await exporter(t, otlpHttpExporterFactory, { endpoint, proxy_url: proxy.url });
     await one.consumeProfiles(batch, never());
     assert.deepEqual(proxy.paths, [`${endpoint}${PATH}`]);
+    t.after(() => delete process.env['HTTP_PROXY']);
+    process.env['HTTP_PROXY'] = proxy.url;
+    const byVariable = await exporter(t, otlpHttpExporterFactory, { endpoint });
+    await byVariable.consumeProfiles(batch, never());
+    assert.equal(proxy.paths.length, 2);
   });
 });
 

@@ -11,6 +11,7 @@ import { systemClock } from '../../internal/clock.ts';
 import { deferred } from '../../internal/deferred.ts';
 import { listenHttp, readBody, sendText } from '../../internal/http-server.ts';
 import { testComponentContract } from '../../internal/testing/component-contract.ts';
+import { makeCertificates } from '../../internal/testing/certificates.ts';
 import { FakeClock, settle } from '../../internal/testing/fake-clock.ts';
 import { never, testSettings } from '../../internal/testing/settings.ts';
 import { configSchema } from './config.ts';
@@ -117,6 +118,19 @@ describe('what oauth2client asks', () => {
       asked.map((one) => one.authorization === undefined),
       [false, true, true],
     );
+  });
+
+  it('goes over TLS to a server that is proven', async (t) => {
+    const { ca, server } = makeCertificates();
+    const tls = { cert: server.cert, key: server.key };
+    const serve = (_: IncomingMessage, response: ServerResponse): void => token(response, 'abc');
+    const secure = await listenHttp({ endpoint: 'localhost:0', tls }, serve);
+    t.after(() => secure.close(AbortSignal.abort()));
+    const token_url = `${secure.url}/token`;
+    const known = await started(t, { token_url, tls: { ca_pem: ca } });
+    assert.deepEqual(await known.extension.authorize({}, never()), { authorization: 'Bearer abc' });
+    const unknown = await started(t, { token_url });
+    await assert.rejects(unknown.extension.authorize({}, never()), /certificate/);
   });
 
   it('has the secret that is in the file now', async (t) => {

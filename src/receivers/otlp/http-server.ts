@@ -50,7 +50,7 @@ export async function listenOtlpHttp(
       ...(await openServerTls(config.tls, logger)),
     },
     (request, response, signal) =>
-      new Exchange({ config, intake, authenticator }, request, response, signal).run(),
+      new Exchange({ config, intake, authenticator, onError }, request, response, signal).run(),
   );
   return { endpoint: server.endpoint, close: (deadline) => server.close(deadline) };
 }
@@ -60,11 +60,13 @@ interface Site {
   readonly config: HttpProtocolConfig;
   readonly intake: Intake;
   readonly authenticator: ServerAuthenticator | undefined;
+  readonly onError: (error: unknown) => void;
 }
 
 /** One HTTP request and its answer. */
 class Exchange {
   readonly #authenticator: ServerAuthenticator | undefined;
+  readonly #onError: (error: unknown) => void;
   readonly #config: HttpProtocolConfig;
   readonly #intake: Intake;
   readonly #request: IncomingMessage;
@@ -75,7 +77,7 @@ class Exchange {
   readonly #isJson: boolean;
 
   constructor(
-    { config, intake, authenticator }: Site,
+    { config, intake, authenticator, onError }: Site,
     request: IncomingMessage,
     response: ServerResponse,
     signal: AbortSignal,
@@ -83,6 +85,7 @@ class Exchange {
     this.#config = config;
     this.#intake = intake;
     this.#authenticator = authenticator;
+    this.#onError = onError;
     this.#request = request;
     this.#response = response;
     this.#signal = signal;
@@ -131,7 +134,10 @@ class Exchange {
         this.#response.setHeader('www-authenticate', authenticator.challenge);
         this.#refuse(401, 'unauthenticated', cause.message, cause);
       }
-      if (!(cause instanceof RetryableError)) throw cause;
+      if (!(cause instanceof RetryableError)) {
+        this.#onError(cause);
+        throw new Refusal(Code.internal, 'the server failed to check the credentials', { cause });
+      }
       const { message, retryAfterMs } = cause;
       const busy = new Refusal(Code.resourceExhausted, message, { cause, retryAfterMs });
       throw this.#intake.refuse('http', 'busy', busy);
