@@ -27,7 +27,7 @@ function nginxBinary(): string {
   const work = `${CACHE}.${process.pid}`;
   mkdirSync(work, { recursive: true });
   try {
-    execFileSync('apt-get', ['download', '-qq', 'nginx'], { cwd: work, stdio: ['ignore', 'ignore', 'pipe'] });
+    download(work);
     const [archive = ''] = readdirSync(work).filter((name) => name.endsWith('.deb'));
     execFileSync('dpkg', ['-x', archive, 'root'], { cwd: work });
     rmSync(CACHE, { recursive: true, force: true });
@@ -43,6 +43,21 @@ function nginxBinary(): string {
     rmSync(work, { recursive: true, force: true });
   }
   return binary;
+}
+
+function download(folder: string): void {
+  const fetch = (): void =>
+    void execFileSync('apt-get', ['download', '-qq', 'nginx'], {
+      cwd: folder,
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+  try {
+    fetch();
+  } catch {
+    // A fresh host has no list of packages yet, or one of a version that is gone.
+    execFileSync('apt-get', ['update', '-qq'], { stdio: ['ignore', 'ignore', 'pipe'] });
+    fetch();
+  }
 }
 
 /** A server of nginx that runs until the test ends. */
