@@ -102,6 +102,9 @@ class YamlReader {
     // The parser points behind the token before the second key.
     const duplicate =
       code === 'DUPLICATE_KEY' ? /^\s*([^\s:]+)/.exec(this.#text.slice(pos[0], pos[0] + 200)) : null;
+    const open =
+      code === 'BAD_INDENT' || code === 'MISSING_CHAR' ? openBracket(this.#text, pos[0]) : undefined;
+    if (open !== undefined) return { ...this.#placeAt(open), path: '', message: unclosed(this.#text, open) };
     const offset = pos[0] + (duplicate === null ? 0 : duplicate[0].length - (duplicate[1]?.length ?? 0));
     return { ...this.#placeAt(offset), path: '', message: wording(code, message, duplicate?.[1]) };
   }
@@ -118,6 +121,22 @@ class YamlReader {
   #fail(place: Place, message: string): never {
     throw new ConfigError([{ ...place, path: '', message }]);
   }
+}
+
+/** Offset of the innermost "{" or "[" that is open at `end`: the parser sees that it is only where something else begins. */
+function openBracket(text: string, end: number): number | undefined {
+  const open: number[] = [];
+  const token = /"(?:[^"\\]|\\[^])*"|'(?:[^']|'')*'|(?<=^|\s)#.*|[{}[\]]/gm;
+  for (const { 0: found, index } of text.slice(0, end).matchAll(token)) {
+    if (found === '{' || found === '[') open.push(index);
+    else if (found === '}' || found === ']') open.pop();
+  }
+  return open.at(-1);
+}
+
+function unclosed(text: string, offset: number): string {
+  const bracket = text.charAt(offset);
+  return `invalid YAML: this "${bracket}" has no closing "${bracket === '{' ? '}' : ']'}"`;
 }
 
 function wording(code: string, message: string, key: string | undefined): string {

@@ -11,11 +11,32 @@ type Check<Shape extends z.ZodRawShape> = (
 /**
  * A mapping of the configuration: unknown keys are refused, and an empty section (`key:` without a
  * value) means "all defaults". As a key of another section it is on when absent; with `.optional()` it
- * is undefined when absent and on with defaults when empty. `check` sees the whole section.
+ * is undefined when absent and on with defaults when empty. `check` sees the whole section, also where a
+ * key of it is at fault, which is then as the user wrote it: so that all faults are told at once.
  */
 export function section<Shape extends z.ZodRawShape>(shape: Shape, check?: Check<Shape>) {
   const object = z.strictObject(shape);
-  return z.preprocess((value) => value ?? {}, check === undefined ? object : object.superRefine(check));
+  return z.preprocess((value) => value ?? {}, check === undefined ? object : checked(object, check));
+}
+
+/** The schema with a check that runs even where parts of the value were refused, as long as it is a mapping or list. */
+export function checked<Schema extends z.ZodType>(
+  schema: Schema,
+  check: (value: z.output<Schema>, issues: z.core.$RefinementCtx) => void,
+): Schema {
+  const isWhole = ({ value }: { readonly value: unknown }): boolean =>
+    typeof value === 'object' && value !== null;
+  return schema.superRefine(
+    (value, issues) => {
+      try {
+        check(value, issues);
+      } catch (error) {
+        // A check need not be ready for refused parts; what it would have said can wait until they are right.
+        if (!(error instanceof TypeError)) throw error;
+      }
+    },
+    { when: isWhole },
+  );
 }
 
 const reasons = new WeakMap<z.core.$ZodType, string>();

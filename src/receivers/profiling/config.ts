@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { debuginfodShape, debuginfodUrls } from '../../config/sections/debuginfod.ts';
 import { demangleSchema } from '../../config/sections/demangle.ts';
 import { durationSchema } from '../../config/sections/duration.ts';
-import { section } from '../../config/sections/section.ts';
+import { checked, section } from '../../config/sections/section.ts';
 import { FRAME_TYPES } from '../../native/profile-block.ts';
 import { onlineCpus, parseCpuList } from './cpu-list.ts';
 
@@ -27,12 +27,19 @@ const interpreters = section({
   v8: disabled,
 });
 
-const probe = z.strictObject({
-  type: z.literal('kprobe'),
-  mode: z.enum(['kprobe', 'kretprobe', 'uprobe', 'uretprobe']).default('kprobe'),
-  symbol: z.string().min(1),
-  target: z.string().optional(),
-});
+const probe = checked(
+  z.strictObject({
+    type: z.literal('kprobe'),
+    mode: z.enum(['kprobe', 'kretprobe', 'uprobe', 'uretprobe']).default('kprobe'),
+    symbol: z.string().min(1),
+    target: z.string().optional(),
+  }),
+  ({ mode, target }, context) => {
+    if (!mode.startsWith('u') || (target ?? '') !== '') return;
+    const message = `mode "${mode}" needs a target: the path of the binary`;
+    context.addIssue({ code: 'custom', path: ['target'], message });
+  },
+);
 
 const frameType = z.enum(['native', 'kernel', 'go', 'cpython', 'v8js', 'jvm', 'unknown']);
 
@@ -222,22 +229,7 @@ const shape = {
   }).refine((filter) => filter.include.length + filter.exclude.length <= MAX_FILTER_RULES, {
     message: `at most ${MAX_FILTER_RULES} rules, include and exclude together`,
   }),
-  probes: z
-    .array(probe)
-    .max(64)
-    .superRefine((probes, context) => {
-      probes.forEach((p, i) => {
-        if (p.mode.startsWith('u') && (p.target ?? '') === '') {
-          context.addIssue({
-            code: 'custom',
-            path: [i, 'target'],
-            message: `mode "${p.mode}" needs a target: the path of the binary`,
-          });
-        }
-      });
-    })
-    .default([])
-    .describe('functions whose calls or returns are events'),
+  probes: z.array(probe).max(64).default([]).describe('functions whose calls or returns are events'),
 };
 
 /** Keys, defaults and checks of the OpenTelemetry eBPF profiler's receiver; durations in milliseconds. */
