@@ -102,7 +102,7 @@ describe('the command line program', () => {
     assert.deepEqual([code, out], [1, '']);
     assert.deepEqual(err.split('\n'), [
       'Error: --set receivers.otlp.protocol:1:1: receivers::otlp: has invalid keys: protocol — did you mean "protocols"?',
-      'Error: --set exporters.nop.y:1:1: exporters::nop: has invalid keys: y',
+      'Error: --set exporters.nop.y:1:1: exporters::nop: has invalid keys: y (there are none here)',
       '',
     ]);
   });

@@ -37,6 +37,15 @@ export function formatPath(path: TreePath): string {
   }, '');
 }
 
+/** As many fit a line that people read. */
+const MAX_KEYS_SHOWN = 20;
+
+function validKeys(known: readonly string[]): string {
+  if (known.length === 0) return ' (there are none here)';
+  const more = known.length > MAX_KEYS_SHOWN ? ` and ${known.length - MAX_KEYS_SHOWN} more` : '';
+  return ` (valid keys: [${known.slice(0, MAX_KEYS_SHOWN).join(' ')}]${more})`;
+}
+
 /** Collects issues at paths of one tree. */
 export class IssueList {
   readonly #issues: ConfigIssue[] = [];
@@ -53,7 +62,7 @@ export class IssueList {
 
   /** Adds an issue about a key that the section at `path` does not know. */
   addUnknownKey(path: TreePath, key: string, known: readonly string[]): void {
-    const message = `has invalid keys: ${key}${didYouMean(key, known)}`;
+    const message = `has invalid keys: ${key}${didYouMean(key, known) || validKeys(known)}`;
     this.#issues.push({ ...placeOf(this.#tree, [...path, key], 'key'), path: formatPath(path), message });
   }
 
