@@ -10,6 +10,7 @@ import { pyroscopeExporterFactory } from './exporters/pyroscope/factory.ts';
 import { viewerExporterFactory } from './exporters/viewer/factory.ts';
 import { fileStorageExtensionFactory } from './extensions/file-storage/factory.ts';
 import { healthCheckExtensionFactory } from './extensions/health-check/factory.ts';
+import { memoryLimiterExtensionFactory } from './extensions/memory-limiter/factory.ts';
 import { pprofExtensionFactory } from './extensions/pprof/factory.ts';
 import { zpagesExtensionFactory } from './extensions/zpages/factory.ts';
 import { basicAuthExtensionFactory } from './extensions/basicauth/factory.ts';
@@ -58,6 +59,7 @@ export const factories: Factories = {
     oauth2ClientExtensionFactory,
     pprofExtensionFactory,
     zpagesExtensionFactory,
+    memoryLimiterExtensionFactory,
   ],
   connectors: [forwardConnectorFactory],
 };

@@ -18,7 +18,13 @@ export const httpServerAuthSchema = section({
   request_params: stringListSchema.default([]),
 }).optional();
 
-/** `middlewares`: no middleware exists in this distribution; a guard must never be accepted without effect. */
+/** `middlewares` of a server: ids of extensions that are asked before a request is read. */
+export const serverMiddlewaresSchema = z
+  .array(z.strictObject({ id: z.string().min(1) }))
+  .nullish()
+  .transform((middlewares) => middlewares ?? []);
+
+/** `middlewares` of a client: none exists in this distribution; a guard must never be accepted without effect. */
 export const middlewaresSchema = z
   .unknown()
   .optional()

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { z } from 'zod';
-import { clientAuthSchema, middlewaresSchema, serverAuthSchema } from './auth.ts';
+import { clientAuthSchema, middlewaresSchema, serverAuthSchema, serverMiddlewaresSchema } from './auth.ts';
 import { durationSchema } from './duration.ts';
 import { grpcEndpointSchema, listenEndpointSchema } from './endpoint.ts';
 import { headersSchema } from './secret.ts';
@@ -58,7 +58,7 @@ const grpcServerShape = (endpoint: string) => ({
   }).optional(),
   include_metadata: notActing(z.boolean(), METADATA),
   auth: serverAuthSchema,
-  middlewares: middlewaresSchema,
+  middlewares: serverMiddlewaresSchema,
 });
 
 /** A gRPC server on localhost:4317: `max_recv_msg_size_mib` and `max_concurrent_streams` 0 mean the library's default. */

@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import { z } from 'zod';
-import { clientAuthSchema, httpServerAuthSchema, middlewaresSchema } from './auth.ts';
+import {
+  clientAuthSchema,
+  httpServerAuthSchema,
+  middlewaresSchema,
+  serverMiddlewaresSchema,
+} from './auth.ts';
 import { durationSchema } from './duration.ts';
 import { httpUrlSchema, listenEndpointSchema } from './endpoint.ts';
 import { headersSchema } from './secret.ts';
@@ -72,7 +77,7 @@ export const httpServerShape = (endpoint: string) => ({
   write_timeout: durationSchema().default(30_000),
   idle_timeout: durationSchema().default(60_000),
   keep_alives_enabled: z.boolean().default(true),
-  middlewares: middlewaresSchema,
+  middlewares: serverMiddlewaresSchema,
 });
 
 /** An HTTP server on localhost:4318. Limits of 0 mean none, except `max_request_body_size` 0: the default of 20 MiB. */

@@ -8,10 +8,10 @@ import { FakeClock } from '../../internal/testing/fake-clock.ts';
 import { RecordingConsumer } from '../../internal/testing/recording-consumer.ts';
 import { never, testHost, testSettings } from '../../internal/testing/settings.ts';
 import { batchFromFolded } from '../../pdata/folded.ts';
-import { configSchema } from './config.ts';
+import { memoryLimiterSchema as configSchema } from '../../config/sections/memory-limiter.ts';
 import { memoryLimiterProcessorFactory } from './factory.ts';
-import { limitsFrom } from './limits.ts';
-import { type Memory, processMemory } from './memory.ts';
+import { limitsFrom } from '../../internal/memory-gate/limits.ts';
+import { type Memory, processMemory } from '../../internal/memory-gate/memory.ts';
 import { MemoryLimiterProcessor } from './processor.ts';
 
 testProcessorContract(memoryLimiterProcessorFactory, { check_interval: '1s', limit_percentage: 90 });

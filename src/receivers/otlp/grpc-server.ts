@@ -45,7 +45,7 @@ export async function listenOtlpGrpc(
     maxMessageBytes: (config.max_recv_msg_size_mib || DEFAULT_MAX_MESSAGE_MIB) * 1024 * 1024,
     maxConcurrentStreams: config.max_concurrent_streams || DEFAULT_MAX_STREAMS,
     times: timesOf(config),
-    hold: () => intake.hold(),
+    hold: () => intake.hold('grpc'),
     onRefused: (reason) => intake.count('grpc', reason),
     onConnectionEnd: (reason) => connectionEnds.add(1, { reason }),
     onError,

@@ -95,7 +95,7 @@ class Exchange {
   }
 
   async run(): Promise<void> {
-    const held = this.#intake.hold();
+    const held = this.#intake.hold('http');
     try {
       if (this.#answerCors()) return;
       await this.#authenticate();
@@ -187,7 +187,7 @@ class Exchange {
       const message = `content encoding "${encoding}" is not supported; use one of [${known}]`;
       return this.#refuse(415, 'unsupported', message);
     }
-    const wire = this.#intake.hold();
+    const wire = this.#intake.holdMore();
     try {
       const body = await this.#decompress(name, await this.#readWire(wire));
       this.#grow(held, body.length);

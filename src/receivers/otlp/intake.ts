@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { Admission } from '../../component/admission.ts';
 import type { Settings } from '../../component/component.ts';
 import type { Counter, Logger } from '../../component/telemetry.ts';
 import type { ProfilesConsumer } from '../../consumer/consumer.ts';
@@ -40,6 +41,9 @@ export interface Decoded {
 
 const BUSY_RETRY_AFTER_MS = 1_000;
 
+/** Takes no byte. */
+const NO_ROOM: Hold = { bytes: 0, grow: () => false, release: () => undefined };
+
 /** The way of a request from bytes to the pipeline, the same for both transports. */
 export class Intake {
   readonly #next: ProfilesConsumer;
@@ -48,6 +52,7 @@ export class Intake {
   readonly #refused: Counter;
   readonly #rejected: RejectedProfiles;
   readonly #inFlight: InFlightBytes;
+  readonly #admissions = new Map<Transport, readonly Admission[]>();
 
   /** Beyond `maxInFlightBytes` of requests that are read or wait, clients are told to come again. */
   constructor(
@@ -79,8 +84,22 @@ export class Intake {
     );
   }
 
-  /** Where the bytes of a request are held while it is read; `grow` says no where there are too many. */
-  hold(): Hold {
+  /** From now on these are asked before a request of the transport is read. */
+  askFirst(transport: Transport, admissions: readonly Admission[]): void {
+    this.#admissions.set(transport, admissions);
+  }
+
+  /**
+   * Where the bytes of a request are held while it is read; `grow` says no where there are too many, or
+   * where an extension lets nothing in.
+   */
+  hold(transport: Transport): Hold {
+    const isRefused = this.#admissions.get(transport)?.some((admission) => admission.refuse() !== undefined);
+    return isRefused === true ? NO_ROOM : this.#inFlight.open();
+  }
+
+  /** The same for more bytes of a request that was let in. */
+  holdMore(): Hold {
     return this.#inFlight.open();
   }
 
@@ -102,7 +121,7 @@ export class Intake {
     decode: () => Decoded,
     signal: AbortSignal,
   ): Promise<Rejected | undefined> {
-    const held = this.hold();
+    const held = this.holdMore();
     if (!held.grow(sizeBytes)) throw this.busy(transport);
     try {
       const { batch, revision, rejected } = this.#decode(transport, decode);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { isSupported } from '../../compression/compression.ts';
+import { admissionsOf } from '../../component/admission.ts';
 import { serverAuthenticator } from '../../component/authenticator.ts';
 import type { Host, Receiver, Settings } from '../../component/component.ts';
 import type { ProfilesConsumer } from '../../consumer/consumer.ts';
@@ -25,6 +26,10 @@ export class OtlpReceiver implements Receiver {
   async start(host: Host, signal: AbortSignal): Promise<void> {
     const { grpc, http } = this.#config.protocols;
     const { logger, meter } = this.#settings;
+    for (const transport of ['grpc', 'http'] as const) {
+      const middlewares = this.#config.protocols[transport]?.middlewares ?? [];
+      this.#intake.askFirst(transport, admissionsOf(host, middlewares));
+    }
     const onError = (error: unknown): void => logger.error('failed to answer a request', { error });
     try {
       if (grpc !== undefined) {

@@ -2,6 +2,7 @@
 import type { TestContext } from 'node:test';
 import { Client, credentials, Metadata } from '@grpc/grpc-js';
 import protobuf from 'protobufjs';
+import type { Host } from '../../../component/component.ts';
 import { RecordingConsumer } from '../../../internal/testing/recording-consumer.ts';
 import { never, testHost, testSettings, type TestSettings } from '../../../internal/testing/settings.ts';
 import { otlpReceiverSchema } from '../config.ts';
@@ -54,6 +55,7 @@ export async function running(
   t: TestContext,
   protocols: { grpc?: object; http?: object } = {},
   more: object = {},
+  host: Host = testHost(),
 ): Promise<Running> {
   const settings = testSettings('otlp');
   const next = new RecordingConsumer();
@@ -65,7 +67,7 @@ export async function running(
     },
   });
   const receiver = new OtlpReceiver(settings, config, next);
-  await receiver.start(testHost(), never());
+  await receiver.start(host, never());
   const [grpc, http] = settings.logger.entries.map((entry) => String(entry.fields['endpoint']));
   const client = new Client(grpc ?? '', credentials.createInsecure());
   t.after(async () => {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { totalmem } from 'node:os';
-import { garbageCollector } from '../../internal/garbage-collector.ts';
+import { garbageCollector } from '../garbage-collector.ts';
 
 /** What the limiter knows of memory and can do about it. */
 export interface Memory {

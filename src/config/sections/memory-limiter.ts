@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import { z } from 'zod';
-import { durationSchema } from '../../config/sections/duration.ts';
-import { section } from '../../config/sections/section.ts';
+import { durationSchema } from './duration.ts';
+import { section } from './section.ts';
 
 const count = () => z.int().min(0).default(0);
 
-export const configSchema = section(
+/** Keys and defaults of upstream's memory limiter, the processor's and the extension's. Times are milliseconds. */
+export const memoryLimiterSchema = section(
   {
     check_interval: durationSchema().default(0).describe('time between measurements'),
     limit_mib: count().describe('hard limit; wins over the percentage'),
@@ -58,4 +59,4 @@ export const configSchema = section(
     }
   },
 );
-export type Config = z.output<typeof configSchema>;
+export type MemoryLimiterConfig = z.output<typeof memoryLimiterSchema>;

@@ -1,7 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Config } from './config.ts';
 
 const MIB = 1024 * 1024;
+
+/** What the user configures. Times are milliseconds; a limit of 0 is none. */
+export interface MemorySettings {
+  readonly check_interval: number;
+  readonly limit_mib: number;
+  readonly spike_limit_mib: number;
+  readonly limit_percentage: number;
+  readonly spike_limit_percentage: number;
+  readonly min_gc_interval_when_soft_limited: number;
+  readonly min_gc_interval_when_hard_limited: number;
+  readonly max_gc_interval_when_soft_limited: number;
+  readonly max_gc_interval_when_hard_limited: number;
+}
 
 /** Bytes. Data is refused from `soft` on; from `hard` on memory is won back with more force. */
 export interface Limits {
@@ -10,7 +22,7 @@ export interface Limits {
 }
 
 /** MiB values win over percentages of `totalBytes`; a spike limit of 0 means a fifth of the hard limit. */
-export function limitsFrom(config: Config, totalBytes: number): Limits {
+export function limitsFrom(config: MemorySettings, totalBytes: number): Limits {
   const { limit_mib, spike_limit_mib, limit_percentage, spike_limit_percentage } = config;
   const [hard, spike] =
     limit_mib > 0

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Clock } from '../../internal/clock.ts';
-import type { Config } from './config.ts';
+import type { Clock } from '../clock.ts';
+import type { MemorySettings } from './limits.ts';
 import type { Memory } from './memory.ts';
 
 /** A collection that wins less than this share is useless: the memory is in real use. */
@@ -12,12 +12,12 @@ const WORTHWHILE = 0.05;
  */
 export class GarbagePacer {
   readonly #memory: Memory;
-  readonly #config: Config;
+  readonly #config: MemorySettings;
   readonly #clock: Clock;
   #lastMs = Number.NEGATIVE_INFINITY;
   #useless = 0;
 
-  constructor(memory: Memory, config: Config, clock: Clock) {
+  constructor(memory: Memory, config: MemorySettings, clock: Clock) {
     this.#memory = memory;
     this.#config = config;
     this.#clock = clock;
