@@ -49,6 +49,8 @@ export interface ServiceView {
   readonly startedAtMs: number;
   readonly pipelines: readonly PipelineView[];
   gates(): readonly FeatureGate[];
+  /** The configuration with every default, as plain values; secrets are hidden. */
+  config(): unknown;
   /** One entry a component, extensions first. */
   statuses(): readonly ComponentStatus[];
 }

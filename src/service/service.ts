@@ -43,7 +43,7 @@ export function createService(config: LoadedConfig, deps: ServiceDeps): Service 
   const telemetry = createTelemetry(config.service.telemetry, deps.build, deps.writeLog);
   const { logger } = telemetry;
   for (const warning of config.warnings) logger.warn(warning);
-  return new GraphService(buildGraph(config, deps.build, telemetry), telemetry, deps);
+  return new GraphService(config, buildGraph(config, deps.build, telemetry), telemetry, deps);
 }
 
 /** Builds what `createService` would and forgets it. Nothing is logged or started. Throws as it does. */
@@ -56,6 +56,7 @@ const ROLL_BACK_MS = 5_000;
 
 class GraphService implements Service {
   readonly telemetry: ServiceTelemetry;
+  readonly #config: LoadedConfig;
   readonly #graph: Graph;
   readonly #deps: ServiceDeps;
   readonly #status = new StatusBoard();
@@ -65,7 +66,8 @@ class GraphService implements Service {
   #starting: Promise<void> = Promise.resolve();
   #stopped: Promise<void> | undefined;
 
-  constructor(graph: Graph, telemetry: ServiceTelemetry, deps: ServiceDeps) {
+  constructor(config: LoadedConfig, graph: Graph, telemetry: ServiceTelemetry, deps: ServiceDeps) {
+    this.#config = config;
     this.#graph = graph;
     this.telemetry = telemetry;
     this.#deps = deps;
@@ -103,7 +105,7 @@ class GraphService implements Service {
     logger.debug('feature gates', { enabled: enabled.map((gate) => gate.id) });
     await this.telemetry.start();
     logger.info('Starting extensions...');
-    const view = viewOf(this.#graph, this.#status, build, gates);
+    const view = viewOf(this.#graph, this.#status, this.#config, this.#deps);
     await startGraph(this.#graph, this.#status, view, signal, (node) => this.#touched.add(node));
     for (const { component } of this.#graph.extensions) component.ready?.();
     logger.info('Everything is ready. Begin running and processing data.');

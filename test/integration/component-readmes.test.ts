@@ -13,7 +13,7 @@ const TYPES = {
   receivers: ['file', 'nop'],
   exporters: ['file'],
   connectors: ['forward'],
-  extensions: ['memory_limiter', 'pprof', 'zpages'],
+  extensions: ['health_check', 'memory_limiter', 'pprof', 'zpages'],
 } as const;
 
 /** The YAML blocks of a component's README. */

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Extension, Host, Settings } from '../../component/component.ts';
+import type { ServiceView } from '../../component/service-view.ts';
 import { formatDuration } from '../../config/sections/duration.ts';
 import { openServerTls } from '../../config/sections/tls-source.ts';
 import { type Clock, systemClock } from '../../internal/clock.ts';
 import { HttpError, type HttpServer, listenHttp, sendJson, sendText } from '../../internal/http-server.ts';
-import type { Config } from './config.ts';
+import { type Config, v2Of } from './config.ts';
+import { type Phase, statusAnswer } from './status-tree.ts';
 
 const MAX_CONNECTIONS = 64;
+const MAX_URL_LENGTH = 2048;
 /** Go's zero time, which upstream sends while there is nothing to tell. */
 const NO_TIME = '0001-01-01T00:00:00Z';
 
@@ -18,6 +21,7 @@ export class HealthCheckExtension implements Extension {
   readonly #clock: Clock;
   #server: HttpServer | undefined;
   #upSinceMs: number | undefined;
+  #phase: Phase = 'starting';
 
   constructor(settings: Settings, config: Config, clock: Clock = systemClock) {
     this.#settings = settings;
@@ -30,30 +34,58 @@ export class HealthCheckExtension implements Extension {
     return this.#server?.url;
   }
 
-  async start(_host: Host, _signal: AbortSignal): Promise<void> {
-    const { endpoint, tls } = this.#config;
+  async start({ service }: Host, _signal: AbortSignal): Promise<void> {
+    const { endpoint, tls } = this.#config.use_v2 ? v2Of(this.#config).http : this.#config;
     this.#server = await listenHttp(
       {
         endpoint,
         maxConnections: MAX_CONNECTIONS,
         ...(await openServerTls(tls, this.#settings.logger)),
       },
-      (request, response) => this.#answer(request, response),
+      (request, response) =>
+        this.#config.use_v2 ? this.#answerV2(request, response, service) : this.#answer(request, response),
     );
     this.#settings.logger.info('Starting health_check extension', { endpoint: this.#server.url });
   }
 
   ready(): void {
+    this.#phase = 'running';
     this.#upSinceMs = this.#clock.now();
   }
 
   notReady(): void {
+    this.#phase = 'stopping';
     this.#upSinceMs = undefined;
   }
 
   async shutdown(deadline: AbortSignal): Promise<void> {
     this.notReady();
     await this.#server?.close(deadline);
+  }
+
+  #answerV2(request: IncomingMessage, response: ServerResponse, service: ServiceView): void {
+    const { health, http } = v2Of(this.#config);
+    if (request.method !== 'GET' && request.method !== 'HEAD') throw new HttpError(405, 'want GET');
+    const target = request.url ?? '/';
+    if (target.length > MAX_URL_LENGTH || !URL.canParse(target, 'http://localhost'))
+      throw new HttpError(400, 'want a path');
+    const { pathname, searchParams } = new URL(target, 'http://localhost');
+    if (http.config.enabled && pathname === http.config.path) {
+      sendJson(response, 200, service.config());
+      return;
+    }
+    if (!http.status.enabled || pathname !== http.status.path) {
+      const served = [http.status, http.config].filter(({ enabled }) => enabled).map(({ path }) => path);
+      throw new HttpError(404, `health is at ${served.join(' and ')}`);
+    }
+    const rules = {
+      includePermanent: health.include_permanent_errors,
+      includeRecoverable: health.include_recoverable_errors,
+      recoveryMs: health.recovery_duration,
+    };
+    const answer = statusAnswer(service, this.#phase, rules, this.#clock.now(), searchParams);
+    if (answer === undefined) throw new HttpError(404, 'there is no such pipeline');
+    sendJson(response, answer.code, answer.body);
   }
 
   #answer(request: IncomingMessage, response: ServerResponse): void {

@@ -5,6 +5,7 @@ import { HealthCheckExtension } from './extension.ts';
 
 export const healthCheckExtensionFactory = extensionFactory<Config>({
   type: 'health_check',
+  aliases: ['healthcheckv2'],
   stability: 'beta',
   schema: configSchema,
   create: (settings, config) => new HealthCheckExtension(settings, config),

@@ -45,6 +45,7 @@ export function testHost(
       startedAtMs: 0,
       pipelines: [],
       gates: () => [],
+      config: () => ({}),
       statuses: () => [],
       ...service,
     },
