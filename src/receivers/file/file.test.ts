@@ -143,12 +143,13 @@ describe('file receiver', () => {
     await Promise.all([moved.next.taken(1), seen.next.taken(1)]);
     appendFileSync(path, line('b 2'));
     renameSync(path, join(dir, 'in.1.json'));
-    writeFileSync(path, line('c 3'));
+    // Longer than what a file is known by, so that its new length alone tells that it was cut.
+    writeFileSync(path, `${' '.repeat(2_000)}\n${line('c 3')}`);
     await Promise.all([moved.next.taken(3), seen.next.taken(3)]);
     assert.equal(moved.next.folded, 'a 1\nb 2\nc 3');
     assert.equal(seen.next.folded, 'a 1\nb 2\nc 3');
     truncateSync(path);
-    appendFileSync(path, '\n');
+    appendFileSync(path, `${' '.repeat(1_100)}\n`);
     appendFileSync(path, line('d 4'));
     await Promise.all([moved.next.taken(4), seen.next.taken(4)]);
     appendFileSync(path, line('e 5').slice(0, 9));
