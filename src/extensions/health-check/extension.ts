@@ -5,12 +5,14 @@ import type { ServiceView } from '../../component/service-view.ts';
 import { formatDuration } from '../../config/sections/duration.ts';
 import { openServerTls } from '../../config/sections/tls-source.ts';
 import { type Clock, systemClock } from '../../internal/clock.ts';
+import { isAllowedHost } from '../../internal/host-check.ts';
 import { HttpError, type HttpServer, listenHttp, sendJson, sendText } from '../../internal/http-server.ts';
 import { type Config, v2Of } from './config.ts';
 import { type Phase, statusAnswer } from './status-tree.ts';
 
 const MAX_CONNECTIONS = 64;
 const MAX_URL_LENGTH = 2048;
+const NO_NAMES: ReadonlySet<string> = new Set();
 /** Go's zero time, which upstream sends while there is nothing to tell. */
 const NO_TIME = '0001-01-01T00:00:00Z';
 
@@ -71,6 +73,9 @@ export class HealthCheckExtension implements Extension {
       throw new HttpError(400, 'want a path');
     const { pathname, searchParams } = new URL(target, 'http://localhost');
     if (http.config.enabled && pathname === http.config.path) {
+      // A page of a site that rebinds its name to this machine must not read the configuration.
+      if (!isAllowedHost(request.headers.host, NO_NAMES))
+        throw new HttpError(421, 'the configuration is shown under an address or localhost alone');
       sendJson(response, 200, service.config());
       return;
     }

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import type { IncomingMessage } from 'node:http';
+import { type IncomingMessage, request as httpRequest } from 'node:http';
 import { request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -205,6 +205,10 @@ describe('health check with use_v2', () => {
     const http = { endpoint: '127.0.0.1:0', status: { path: '/health' }, config: { enabled: true } };
     const open = await startedV2(t, { http });
     assert.deepEqual((await open.ask('/config')).body, { exporters: { file: { password: '[REDACTED]' } } });
+    const foreign = httpRequest(`${open.extension.url}/config`, { headers: { host: 'evil.example' } });
+    const [refused] = (await once(foreign.end(), 'response')) as [IncomingMessage];
+    refused.resume();
+    assert.equal(refused.statusCode, 421);
     assert.deepEqual(await open.ask('/status'), { code: 404, body: 'health is at /health and /config' });
   });
 
