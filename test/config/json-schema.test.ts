@@ -68,7 +68,7 @@ service::telemetry::logs::encoding: json
     for (const part of [
       '"samples_per_second":{"description":"samples a second on each CPU, at most 10000","default":20,',
       '"timeout":{"description":"for one attempt; 0: none","default":"5s",',
-      '"write_buffer_size":{"description":"does not act yet","deprecated":true,',
+      '"write_buffer_size":{"description":"does not act: buffers are as large as what is read and written","deprecated":true,',
       '"writeOnly":true',
     ]) {
       assert.ok(text.includes(part), part);
