@@ -7,12 +7,15 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { setFlagsFromString } from 'node:v8';
 import { pprofExtensionFactory } from '../../src/extensions/pprof/factory.ts';
 import { PprofExtension } from '../../src/extensions/pprof/extension.ts';
 import { never, testHost, testSettings } from '../../src/internal/testing/settings.ts';
 import { needGo } from '../go.ts';
 
 const run = promisify(execFile);
+// The function that is looked for shall stay one.
+setFlagsFromString('--no-turbo-inlining');
 
 test('go tool pprof fetches and reads the CPU and heap profiles of this process', async (t) => {
   const config = pprofExtensionFactory.schema.parse({ endpoint: '127.0.0.1:0' });
