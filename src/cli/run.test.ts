@@ -126,7 +126,7 @@ describe('a run', { concurrency: false }, () => {
     assert.equal(count(), before);
   });
 
-  it('goes on after SIGHUP', async () => {
+  it('reloads at SIGHUP and goes on', async () => {
     const seen: string[] = [];
     await runWith({
       start: async () => {

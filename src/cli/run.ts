@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { loadConfig } from '../config/load.ts';
+import type { LoadedConfig } from '../config/loaded-config.ts';
 import { keepGarbageSmall } from '../internal/garbage-collector.ts';
 import { createService, type Service } from '../service/service.ts';
 import { BUILD } from './build-info.ts';
@@ -15,9 +16,10 @@ export async function run(invocation: Invocation): Promise<number> {
   keepGarbageSmall();
   const gates = gatesOf(invocation);
   const sources = sourcesOf(invocation);
-  const config = await loadConfig(sources, { factories: await invocation.io.loadFactories(), gates });
-  const service = createService(config, { build: BUILD, gates });
-  const stop = new StopSignals(service);
+  const factories = await invocation.io.loadFactories();
+  const load = (): Promise<LoadedConfig> => loadConfig(sources, { factories, gates });
+  const service = createService(await load(), { build: BUILD, gates });
+  const stop = new StopSignals(service, load);
   const keepAlive = setInterval(() => undefined, KEEP_ALIVE_MS);
   try {
     return await runUntilStopped(service, stop);
@@ -43,14 +45,18 @@ async function runUntilStopped(service: Service, stop: StopSignals): Promise<num
   return failure === undefined ? 0 : 1;
 }
 
-/** SIGINT and SIGTERM: the first asks for a graceful stop, the second ends its patience. */
+/** SIGINT and SIGTERM: the first asks for a graceful stop, the second ends its patience. SIGHUP reloads. */
 class StopSignals {
   readonly #service: Service;
+  readonly #load: () => Promise<LoadedConfig>;
+  /** A reload that has not begun yet reads what is there when it does: one is enough. */
+  #isReloadWaiting = false;
   readonly #first = new AbortController();
   readonly #second = new AbortController();
 
-  constructor(service: Service) {
+  constructor(service: Service, load: () => Promise<LoadedConfig>) {
     this.#service = service;
+    this.#load = load;
     process.on('SIGINT', this.#onStop);
     process.on('SIGTERM', this.#onStop);
     process.on('SIGHUP', this.#onReload);
@@ -90,9 +96,13 @@ class StopSignals {
     }
   };
 
-  readonly #onReload = (): void => {
-    this.#service.telemetry.logger.warn(
-      'SIGHUP does not reload the configuration yet: restart the collector to apply a new one',
-    );
+  readonly #onReload = (signal: string): void => {
+    this.#service.telemetry.logger.info('Received signal from OS', { signal });
+    if (this.#isReloadWaiting) return;
+    this.#isReloadWaiting = true;
+    void this.#service.reload(() => {
+      this.#isReloadWaiting = false;
+      return this.#load();
+    });
   };
 }

@@ -37,6 +37,11 @@ export interface ProcessorFactory<Config> extends FactoryBase<Config> {
 
 export interface ExporterFactory<Config> extends FactoryBase<Config> {
   readonly kind: 'exporter';
+  /**
+   * Whether on a reload a successor may start while this exporter still delivers what it holds: true of
+   * one that opens no port and no file for itself alone. Else it stops first and senders wait for that.
+   */
+  readonly overlaps?: boolean;
   create(settings: Settings, config: Config): Exporter;
 }
 

@@ -47,6 +47,7 @@ export interface ComponentStatus {
 export interface ServiceView {
   readonly build: BuildInfo;
   readonly startedAtMs: number;
+  /** After a reload others; the totals of a pipeline go on where its id stays. */
   readonly pipelines: readonly PipelineView[];
   gates(): readonly FeatureGate[];
   /** The configuration with every default, as plain values; secrets are hidden. */

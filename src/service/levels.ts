@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Connector, Processor } from '../component/component.ts';
-import type { Traffic } from '../component/service-view.ts';
 import type { PipelineConfig } from '../config/service-section.ts';
 import type { ProfilesConsumer } from '../consumer/consumer.ts';
 import type { Node } from './node.ts';
+import type { TrafficCount } from './traffic.ts';
 
 /** A pipeline's processors and the consumer in front of them. */
 export interface BuiltPipeline {
   readonly head: ProfilesConsumer;
   /** In the order in which profiles pass them. One an id and pipeline. */
   readonly processors: readonly Node<Processor>[];
-  readonly traffic: Traffic;
+  readonly traffic: TrafficCount;
 }
 
 /** Pipelines that do not feed one another, and the connectors behind the last that feeds them. */
@@ -54,4 +54,22 @@ export function levelsOf(
   }
   for (const [id, node] of connectors) at(Math.max(...feeders(id).map(depthOf))).connectors.push(node);
   return levels;
+}
+
+/**
+ * Visits processors and connectors in the direction of flow, each after the visits to those before it
+ * have ended; pipelines that do not feed one another side by side.
+ */
+export async function alongFlow(
+  levels: readonly Level[],
+  visit: (node: Node) => Promise<void>,
+): Promise<void> {
+  for (const { processors, connectors } of levels) {
+    await Promise.all(
+      processors.map(async (chain) => {
+        for (const node of chain) await visit(node);
+      }),
+    );
+    await Promise.all(connectors.map(visit));
+  }
 }

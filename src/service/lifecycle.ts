@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import { setMaxListeners } from 'node:events';
-import type { Extension, Host } from '../component/component.ts';
+import type { Component, Host } from '../component/component.ts';
 import type { ServiceView } from '../component/service-view.ts';
 import { orAborted } from '../internal/abort.ts';
 import { type Clock, sleep } from '../internal/clock.ts';
 import type { Graph } from './graph.ts';
+import { alongFlow } from './levels.ts';
 import type { Node } from './node.ts';
 import type { StatusBoard } from './status.ts';
 
@@ -13,37 +14,10 @@ const GRACE_MS = 500;
 /** Receivers only end their requests; the rest of the time belongs to whoever still holds data. */
 const RECEIVERS_MS = 5_000;
 
-/**
- * Starts everything from the end of the pipelines to their beginning, so that nothing is offered to a
- * component that does not run. Calls `onTouched` before each start. Rejects with the name of the
- * component that failed, or with the signal's reason as soon as it aborts.
- */
-export async function startGraph(
-  graph: Graph,
-  status: StatusBoard,
-  service: ServiceView,
-  signal: AbortSignal,
-  onTouched: (node: Node) => void,
-): Promise<void> {
-  const extensions = new Map<string, Extension>();
-  const start = async (node: Node, scope: string): Promise<void> => {
-    signal.throwIfAborted();
-    onTouched(node);
-    status.starting(node);
-    const host: Host = { extensions, service, reportStatus: (event) => status.report(node, event) };
-    try {
-      await orAborted(node.component.start(host, signal), signal);
-      status.started(node);
-    } catch (cause) {
-      const why = cause instanceof Error ? cause.message : String(cause);
-      throw new Error(`cannot start ${scope}: failed to start ${node.label}: ${why}`, { cause });
-    }
-  };
-  for (const node of graph.extensions) {
-    await start(node, 'extensions');
-    extensions.set(node.id.text, node.component);
-  }
-  const pipelines = [
+/** The graph's components in the order in which they start: what others send to comes first. */
+export function startOrder(graph: Graph): readonly Node[] {
+  return [
+    ...graph.extensions,
     ...graph.exporters,
     ...graph.levels
       .toReversed()
@@ -53,7 +27,41 @@ export async function startGraph(
       ]),
     ...graph.receivers,
   ];
-  for (const node of pipelines) await start(node, 'pipelines');
+}
+
+/** What a start needs to know. */
+export interface StartOptions {
+  readonly status: StatusBoard;
+  /** What components are shown of the service. */
+  readonly service: ServiceView;
+  readonly signal: AbortSignal;
+  /** Extensions that components see; those that start are added. */
+  readonly extensions: Map<string, Component>;
+  /** Called before each start. */
+  onTouched(node: Node): void;
+}
+
+/**
+ * Starts components one after the other. Rejects with the name of the component that failed, or with the
+ * signal's reason as soon as it aborts.
+ */
+export async function startNodes(nodes: readonly Node[], options: StartOptions): Promise<void> {
+  const { extensions, onTouched, service, signal, status } = options;
+  for (const node of nodes) {
+    signal.throwIfAborted();
+    onTouched(node);
+    status.starting(node);
+    const host: Host = { extensions, service, reportStatus: (event) => status.report(node, event) };
+    try {
+      await orAborted(node.component.start(host, signal), signal);
+      status.started(node);
+    } catch (cause) {
+      const why = cause instanceof Error ? cause.message : String(cause);
+      const scope = node.kind === 'extension' ? 'extensions' : 'pipelines';
+      throw new Error(`cannot start ${scope}: failed to start ${node.label}: ${why}`, { cause });
+    }
+    if (node.kind === 'extension') extensions.set(node.id.text, node.component);
+  }
 }
 
 /** What a stop needs to know. */
@@ -65,34 +73,28 @@ export interface StopOptions {
 }
 
 /**
- * Stops receivers, then processors and connectors in the direction of flow, then exporters, so that each can still hand
- * on what it holds. Gives back what went wrong. A component that does not come to an end soon after the
+ * Stops receivers, then processors and connectors in the direction of flow, then exporters, so that each
+ * can still hand on what it holds. Gives back what went wrong. A component that does not come to an end soon after the
  * deadline is named and left.
  */
 export async function stopPipelines(graph: Graph, options: StopOptions): Promise<Error[]> {
   const errors: Error[] = [];
   const stop = async (node: Node): Promise<void> => void errors.push(...(await stopNode(node, options)));
-  errors.push(...(await stopReceivers(graph, options)));
-  for (const { processors, connectors } of graph.levels) {
-    await Promise.all(
-      processors.map(async (chain) => {
-        for (const node of chain) await stop(node);
-      }),
-    );
-    await Promise.all(connectors.map(stop));
-  }
+  errors.push(...(await stopReceivers(graph.receivers, options)));
+  await alongFlow(graph.levels, stop);
   await Promise.all(graph.exporters.map(stop));
   return errors;
 }
 
-async function stopReceivers(graph: Graph, options: StopOptions): Promise<Error[]> {
+/** Stops receivers, which get a part of the time only. */
+export async function stopReceivers(nodes: readonly Node[], options: StopOptions): Promise<Error[]> {
   const early = new AbortController();
   const timer = options.clock.setTimeout(
     () => early.abort(new Error(`receivers have ${RECEIVERS_MS} ms to end their requests`)),
     RECEIVERS_MS,
   );
   const deadline = withoutListenerLimit(AbortSignal.any([options.deadline, early.signal]));
-  const errors = await Promise.all(graph.receivers.map((node) => stopNode(node, { ...options, deadline })));
+  const errors = await Promise.all(nodes.map((node) => stopNode(node, { ...options, deadline })));
   timer.cancel();
   return errors.flat();
 }
@@ -104,7 +106,8 @@ export async function stopExtensions(graph: Graph, options: StopOptions): Promis
   return errors;
 }
 
-async function stopNode(node: Node, { touched, deadline, clock }: StopOptions): Promise<Error[]> {
+/** Stops one component; gives back what went wrong, and says so of one that is left behind. */
+export async function stopNode(node: Node, { touched, deadline, clock }: StopOptions): Promise<Error[]> {
   if (!touched.has(node)) return [];
   const finished = new AbortController();
   const done = node.component.shutdown(deadline).then(

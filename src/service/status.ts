@@ -11,6 +11,7 @@ type ShownStatus = Omit<ComponentStatus, 'component'>;
 export class StatusBoard {
   readonly #last = new Map<Node, StatusEvent>();
   readonly #shown = new Map<Node, ShownStatus>();
+  readonly #gone = new WeakSet<Node>();
   readonly #fatal = deferred<Error>();
 
   /** Resolves with the first fatal error that any component reports; never rejects. */
@@ -21,6 +22,18 @@ export class StatusBoard {
   /** What is known of a component; undefined before its start. */
   of(node: Node): ShownStatus | undefined {
     return this.#shown.get(node);
+  }
+
+  /** A component that a reload took away has no health any more, whatever it still reports. */
+  forget(node: Node): void {
+    this.#gone.add(node);
+    this.#last.delete(node);
+    this.#shown.delete(node);
+  }
+
+  /** The collector itself cannot go on. */
+  fail(error: Error): void {
+    this.#fatal.resolve(error);
   }
 
   starting(node: Node): void {
@@ -41,6 +54,7 @@ export class StatusBoard {
   }
 
   report(node: Node, event: StatusEvent): void {
+    if (this.#gone.has(node)) return;
     this.#show(node, event);
     const before = this.#last.get(node);
     if (before?.status === event.status && before.error?.message === event.error?.message) return;

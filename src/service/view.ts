@@ -3,38 +3,35 @@ import type { BuildInfo } from '../component/component.ts';
 import type { FeatureGates } from '../component/feature-gates.ts';
 import type { ComponentView, ServiceView } from '../component/service-view.ts';
 import type { LoadedConfig } from '../config/loaded-config.ts';
-import type { Graph } from './graph.ts';
+import { allNodes, type Graph } from './graph.ts';
 import type { Node } from './node.ts';
 import type { StatusBoard } from './status.ts';
 
-/** What extensions are shown of a service that starts now. */
+/** What extensions are shown of a service that starts now; `current` is what runs at the moment. */
 export function viewOf(
-  graph: Graph,
+  current: () => { readonly graph: Graph; readonly config: LoadedConfig },
   board: StatusBoard,
-  config: LoadedConfig,
   { build, gates }: { readonly build: BuildInfo; readonly gates: FeatureGates },
 ): ServiceView {
   const startedAtMs = Date.now();
-  const nodes: readonly Node[] = [
-    ...graph.extensions,
-    ...graph.receivers,
-    ...graph.levels.flatMap(({ processors, connectors }) => [...processors.flat(), ...connectors]),
-    ...graph.exporters,
-  ];
-  const components = nodes.map((node) => ({ node, component: describe(node) }));
+  const unknown = { status: 'none', sinceMs: startedAtMs } as const;
   return {
     build,
     startedAtMs,
-    pipelines: graph.pipelines,
+    get pipelines() {
+      return current().graph.pipelines;
+    },
     gates: () => gates.list(),
-    config: () => config.effective({ redact: true }),
+    config: () => current().config.effective({ redact: true }),
     statuses: () =>
-      components.map(({ node, component }) => ({ component, ...(board.of(node) ?? NOTHING(startedAtMs)) })),
+      allNodes(current().graph).map((node) => ({
+        component: describe(node),
+        ...(board.of(node) ?? unknown),
+      })),
   };
 }
 
-const NOTHING = (sinceMs: number) => ({ status: 'none', sinceMs }) as const;
-
-function describe({ kind, id, stability, pipeline }: Node): ComponentView {
+function describe({ kind, id, configured, pipeline }: Node): ComponentView {
+  const { stability } = configured.factory;
   return { kind, id: id.text, stability, ...(pipeline !== undefined && { pipeline }) };
 }

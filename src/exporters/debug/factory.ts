@@ -6,6 +6,7 @@ import { createDebugExporter } from './exporter.ts';
 export const debugExporterFactory = exporterFactory<Config>({
   type: 'debug',
   stability: 'beta',
+  overlaps: true,
   schema,
   create: createDebugExporter,
 });

@@ -6,6 +6,7 @@ import { createNopExporter } from './exporter.ts';
 export const nopExporterFactory = exporterFactory<Config>({
   type: 'nop',
   stability: 'beta',
+  overlaps: true,
   schema,
   create: (settings) => createNopExporter(settings),
 });

@@ -7,6 +7,7 @@ export const otlpGrpcExporterFactory = exporterFactory<Config>({
   type: 'otlp_grpc',
   aliases: ['otlp'],
   stability: 'beta',
+  overlaps: true,
   schema,
   create: (settings, config) => createOtlpGrpcExporter(settings, config),
 });

@@ -7,6 +7,7 @@ export const otlpHttpExporterFactory = exporterFactory<Config>({
   type: 'otlp_http',
   aliases: ['otlphttp'],
   stability: 'beta',
+  overlaps: true,
   schema,
   create: (settings, config) => createOtlpHttpExporter(settings, config),
 });

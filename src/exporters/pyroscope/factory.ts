@@ -6,6 +6,7 @@ import { createPyroscopeExporter } from './exporter.ts';
 export const pyroscopeExporterFactory = exporterFactory<Config>({
   type: 'pyroscope',
   stability: 'beta',
+  overlaps: true,
   schema,
   create: (settings, config) => createPyroscopeExporter(settings, config),
 });

@@ -45,7 +45,7 @@ export class ZpagesExtension implements Extension {
   }
 
   async start({ service }: Host, _signal: AbortSignal): Promise<void> {
-    const rates = new Rates(service.pipelines);
+    const rates = new Rates(() => service.pipelines);
     this.#server = await listenHttp(
       {
         endpoint: this.#config.endpoint,

@@ -8,30 +8,33 @@ const FIELDS = ['batches', 'samples', 'events', 'failedBatches', 'failedSamples'
 
 interface Reading {
   readonly atMs: number;
-  readonly totals: ReadonlyMap<string, Traffic>;
+  /** By the pipeline's own counter: one that a reload adds under an id seen before starts at zero. */
+  readonly totals: ReadonlyMap<Traffic, Traffic>;
 }
 
 /** Rates of pipelines, from a reading of their totals every second. */
 export class Rates {
-  readonly #pipelines: readonly PipelineView[];
+  readonly #pipelines: () => readonly PipelineView[];
   #readings: Reading[] = [];
 
-  constructor(pipelines: readonly PipelineView[]) {
+  constructor(pipelines: () => readonly PipelineView[]) {
     this.#pipelines = pipelines;
   }
 
   /** Takes the totals of now; to be called every second. */
   read(nowMs: number): void {
-    const totals = new Map(this.#pipelines.map(({ id, traffic }) => [id, { ...copy(traffic) }]));
+    const totals = new Map(this.#pipelines().map(({ traffic }) => [traffic, copy(traffic)]));
     const longestMs = Math.max(...WINDOWS_S) * 1_000;
     this.#readings = this.#readings.filter(({ atMs }) => nowMs - atMs < longestMs + 500);
     this.#readings.push({ atMs: nowMs, totals });
   }
 
   /** Per second over the last `seconds`, or over what is known where that is less; undefined at the very start. */
-  of({ id, traffic }: PipelineView, seconds: number, nowMs: number): Traffic | undefined {
-    const first = this.#readings.find(({ atMs }) => nowMs - atMs <= seconds * 1_000 + 500);
-    const before = first?.totals.get(id);
+  of({ traffic }: PipelineView, seconds: number, nowMs: number): Traffic | undefined {
+    const first = this.#readings.find(
+      ({ atMs, totals }) => nowMs - atMs <= seconds * 1_000 + 500 && totals.has(traffic),
+    );
+    const before = first?.totals.get(traffic);
     if (first === undefined || before === undefined || nowMs <= first.atMs) return undefined;
     const elapsedS = (nowMs - first.atMs) / 1_000;
     const rates = copy(traffic);

@@ -6,7 +6,7 @@ import { text } from 'node:stream/consumers';
 import { describe, it, type TestContext } from 'node:test';
 import { trace } from '@opentelemetry/api';
 import { recentSpans } from '../../component/recent-spans.ts';
-import type { ServiceView } from '../../component/service-view.ts';
+import type { ServiceView, Traffic } from '../../component/service-view.ts';
 import { withSpan } from '../../component/spans.ts';
 import { testComponentContract } from '../../internal/testing/component-contract.ts';
 import { FakeClock } from '../../internal/testing/fake-clock.ts';
@@ -41,11 +41,11 @@ const service: Partial<ServiceView> = {
   ],
 };
 
-async function started(t: TestContext, config: object = {}) {
+async function started(t: TestContext, config: object = {}, view: Partial<ServiceView> = service) {
   const clock = new FakeClock();
   const parsed = configSchema.parse({ endpoint: '127.0.0.1:0', ...config });
   const extension = new ZpagesExtension(testSettings('zpages'), parsed, clock);
-  await extension.start(testHost({}, service), never());
+  await extension.start(testHost({}, view), never());
   t.after(() => extension.shutdown(AbortSignal.abort()));
   const ask = async (path: string, options: object = {}) => {
     const asked = request(`${extension.url}${path}`, { agent: false, ...options }).end();
@@ -56,6 +56,24 @@ async function started(t: TestContext, config: object = {}) {
 }
 
 describe('zpages', () => {
+  it('show the pipelines of now, and rates of new ones from their own beginning', async (t) => {
+    const zero = { batches: 0, samples: 0, events: 0, failedBatches: 0, failedSamples: 0 };
+    const pipeline = (id: string, counts: Traffic) => ({
+      ...{ id, receivers: ['otlp'], processors: [], exporters: ['debug'], traffic: counts },
+    });
+    const pipelines = [pipeline('profiles/a', { ...zero, batches: 900 })];
+    const { clock, ask } = await started(t, {}, { ...service, pipelines });
+    await clock.advance(5_000);
+    const fresh = { ...zero };
+    pipelines.splice(0, 1, pipeline('profiles/a', fresh), pipeline('profiles/b', { ...zero }));
+    await clock.advance(1_000);
+    fresh.batches = 20;
+    await clock.advance(2_000);
+    const { body } = await ask('/debug/pipelinez');
+    assert.match(body, /<h2><code>profiles\/b<\/code><\/h2>/);
+    assert.match(body, /<td class="">batches<\/td><td class="n">10<\/td><td class="n">10<\/td>/);
+  });
+
   it('show pipelines with rates, states and totals', async (t) => {
     const { clock, ask } = await started(t);
     Object.assign(traffic, { batches: 0, samples: 0 });

@@ -13,6 +13,19 @@ const PREFIX = 'otelcol_';
 
 type Read = () => readonly Observation[];
 
+/** What is observed under one name: by whom, and the totals of counters whose owners are gone. */
+interface Observed {
+  readonly kind: 'counter' | 'gauge';
+  readonly reads: Set<Read>;
+  readonly past: Map<string, Observation>;
+}
+
+/** A meter of a component that may go before the service does. */
+export interface OwnMeter extends Meter {
+  /** Ends what it observes: gauges leave the page, counters stay at their last reading. */
+  forget(): void;
+}
+
 /**
  * Metrics of one service, in a registry of its own so that services side by side (tests, reload) do not
  * mix. Names carry no `_total` or unit suffix, as the Collector's default reader gives them.
@@ -20,7 +33,7 @@ type Read = () => readonly Observation[];
 export class MetricsRegistry {
   readonly #registry = new Registry();
   readonly #metrics = new Map<string, Counter | Gauge | Histogram>();
-  readonly #reads = new Map<string, Read[]>();
+  readonly #observed = new Map<string, Observed>();
 
   readonly contentType: string = this.#registry.contentType;
 
@@ -30,12 +43,15 @@ export class MetricsRegistry {
   }
 
   /** A meter that adds `own` labels to everything. */
-  meter(own: Labels = {}): Meter {
+  meter(own: Labels = {}): OwnMeter {
+    const forgets: (() => void)[] = [];
     return {
       counter: (name, help, labelNames) => this.#counter(own, name, help, labelNames),
       gauge: (name, help, labelNames) => this.#gauge(own, name, help, labelNames),
       histogram: (name, help, buckets, labelNames) => this.#histogram(own, name, help, buckets, labelNames),
-      observe: (kind, name, help, labelNames, read) => this.#observe(own, kind, name, help, labelNames, read),
+      observe: (kind, name, help, labelNames, read) =>
+        void forgets.push(this.#observe(own, kind, name, help, labelNames, read)),
+      forget: () => forgets.splice(0).forEach((forget) => forget()),
     };
   }
 
@@ -68,6 +84,7 @@ export class MetricsRegistry {
     return { record: (value, labels) => metric.observe({ ...own, ...labels }, value) };
   }
 
+  /** Gives back what ends it. */
   #observe(
     own: Labels,
     kind: 'counter' | 'gauge',
@@ -75,20 +92,21 @@ export class MetricsRegistry {
     help: string,
     labelNames: readonly string[],
     read: Read,
-  ): void {
+  ): () => void {
     const withOwn: Read = () => read().map(({ value, labels }) => ({ value, labels: { ...own, ...labels } }));
-    const reads = this.#reads.get(name);
-    if (reads !== undefined) {
-      reads.push(withOwn);
-      return;
+    let observed = this.#observed.get(name);
+    if (observed === undefined) {
+      observed = { kind, reads: new Set(), past: new Map() };
+      this.#observed.set(name, observed);
+      const description = this.#describe(own, name, help, labelNames);
+      const { reads, past } = observed;
+      const all: Read = () => [...past.values(), ...[...reads].flatMap((one) => one())];
+      const make = (): Counter | Gauge =>
+        kind === 'counter' ? readCounter(description, all) : readGauge(description, all);
+      this.#metric(name, kind === 'counter' ? Counter : Gauge, make);
     }
-    const all = [withOwn];
-    this.#reads.set(name, all);
-    const description = this.#describe(own, name, help, labelNames);
-    const observations = (): readonly Observation[] => all.flatMap((r) => r());
-    const make = (): Counter | Gauge =>
-      kind === 'counter' ? readCounter(description, observations) : readGauge(description, observations);
-    this.#metric(name, kind === 'counter' ? Counter : Gauge, make);
+    observed.reads.add(withOwn);
+    return () => forget(observed, withOwn);
   }
 
   #describe(own: Labels, name: string, help: string, labelNames: readonly string[]) {
@@ -128,6 +146,15 @@ export class MetricsRegistry {
       registers: [this.#registry],
     });
     gauge.set(labels, 1);
+  }
+}
+
+/** A counter must not fall when the component that it counted for is replaced by the next. */
+function forget({ kind, reads, past }: Observed, read: Read): void {
+  if (!reads.delete(read) || kind === 'gauge') return;
+  for (const { value, labels } of read()) {
+    const key = JSON.stringify(Object.entries(labels ?? {}).sort(([a], [b]) => (a < b ? -1 : 1)));
+    past.set(key, { value: value + (past.get(key)?.value ?? 0), ...(labels && { labels }) });
   }
 }
 

@@ -129,6 +129,27 @@ describe('metrics registry', () => {
     assert.match(page, /^otelcol_made\{exporter="b"\} 70$/m);
   });
 
+  it('forgets the gauges of a component that is gone and keeps its totals', async () => {
+    const registry = new MetricsRegistry();
+    const [first, second] = [registry.meter({ exporter: 'a' }), registry.meter({ exporter: 'a' })];
+    for (const [meter, value] of [
+      [first, 3],
+      [second, 4],
+    ] as const) {
+      meter.observe('gauge', 'queue_size', 'Queued', [], () => [{ value }]);
+      meter.observe('counter', 'evicted', 'Evicted', ['why'], () => [{ value, labels: { why: 'age' } }]);
+    }
+    first.forget();
+    first.forget();
+    const page = await registry.page();
+    assert.match(page, /\notelcol_queue_size\{exporter="a"\} 4\n/);
+    assert.match(page, /\notelcol_evicted\{exporter="a",why="age"\} 7\n/);
+    second.forget();
+    const after = await registry.page();
+    assert.doesNotMatch(after, /\notelcol_queue_size\{/);
+    assert.match(after, /\notelcol_evicted\{exporter="a",why="age"\} 7\n/);
+  });
+
   it('refuses a name that is already another kind of metric', () => {
     const meter = new MetricsRegistry().meter();
     meter.counter('size', 'Size');

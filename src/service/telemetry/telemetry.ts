@@ -2,13 +2,13 @@
 import { randomUUID } from 'node:crypto';
 import { type Tracer, trace } from '@opentelemetry/api';
 import type { BuildInfo } from '../../component/component.ts';
-import type { Labels, Logger, Meter } from '../../component/telemetry.ts';
+import type { Labels, Logger } from '../../component/telemetry.ts';
 import type { TelemetryConfig } from '../../config/service-section.ts';
 import { formatHostPort } from '../../internal/endpoint.ts';
 import type { HttpServer } from '../../internal/http-server.ts';
 import { type LogOutput, openLogOutput } from './log-output.ts';
 import { createLogger } from './logger.ts';
-import { MetricsRegistry } from './meter.ts';
+import { MetricsRegistry, type OwnMeter } from './meter.ts';
 import { serveMetrics } from './metrics-server.ts';
 import { observeProcess } from './process-metrics.ts';
 
@@ -17,7 +17,7 @@ export interface ServiceTelemetry {
   readonly logger: Logger;
   readonly tracer: Tracer;
   /** A meter that adds these labels to everything. */
-  meter(own?: Labels): Meter;
+  meter(own?: Labels): OwnMeter;
   /** Never rejects: a collector whose own metrics cannot be served still does its work, and says so. */
   start(): Promise<void>;
   shutdown(deadline: AbortSignal): Promise<void>;
