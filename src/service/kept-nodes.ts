@@ -53,9 +53,12 @@ export function leansOnExtension(node: Node, config: LoadedConfig): boolean {
   return mentions(sectionOf(plainOf(config), node), ids);
 }
 
-/** Whether the telemetry sections mean the same. */
+/** Whether the telemetry sections mean the same but for `logs`, which can change while everything runs. */
 export function sameTelemetry(before: LoadedConfig, after: LoadedConfig): boolean {
-  const [old, next] = [before, after].map((config) => at(at(plainOf(config), 'service'), 'telemetry'));
+  const [old, next] = [before, after].map((config) => ({
+    ...Object(at(at(plainOf(config), 'service'), 'telemetry')),
+    logs: undefined,
+  }));
   return isDeepStrictEqual(old, next);
 }
 

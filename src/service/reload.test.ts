@@ -270,6 +270,18 @@ describe('a reload', () => {
     );
   });
 
+  it('changes the log while everything runs', async (t) => {
+    const { fake, reload, service, log } = await started(t, yaml());
+    const telemetry = '{logs: {encoding: json, level: debug, initial_fields: {host: a}}, ';
+    await reload(yaml().replace('telemetry: {', `telemetry: ${telemetry}`));
+    assert.deepEqual(fake.journal, []);
+    assert.match(log.at(-1) ?? '', /^\{"level":"info".*"msg":"Config updated","host":"a",/);
+    fake.hosts.get('"fake" receiver')?.reportStatus({ status: 'permanent_error', error: new Error('gone') });
+    assert.match(log.at(-1) ?? '', /"host":"a","otelcol.component.id":"fake".*"stacktrace":/);
+    await reload(yaml().replace('telemetry: {', 'telemetry: {logs: {output_paths: [/no/such/folder/log]}, '));
+    assert.equal(service.telemetry.metricsUrls.length, 1);
+  });
+
   it('brings telemetry back as well', async (t) => {
     const { fake, reload, service, page, messages } = await started(t, yaml());
     await reload(

@@ -5,7 +5,7 @@ import { allNodes, buildGraph, type Graph, type KeptNodes } from './graph.ts';
 import { keep, keptNodes, leansOnExtension, sameTelemetry } from './kept-nodes.ts';
 import { startNodes, startOrder } from './lifecycle.ts';
 import type { Node } from './node.ts';
-import { createTelemetry, type ServiceTelemetry } from './telemetry/telemetry.ts';
+import { createTelemetry, type PreparedLogs, type ServiceTelemetry } from './telemetry/telemetry.ts';
 import { Transition, type TransitionOptions } from './transition.ts';
 import type { ServiceDeps } from './service-deps.ts';
 
@@ -47,12 +47,15 @@ export async function applyConfig(
   config: LoadedConfig,
   options: ReloadOptions,
 ): Promise<ReloadResult> {
-  const sameLogs = sameTelemetry(before.config, config);
+  const isSame = sameTelemetry(before.config, config);
   let prepared: Running;
+  let logs: PreparedLogs | undefined;
   try {
-    const kept = sameLogs ? keptNodes(before.graph, before.config, config) : undefined;
-    prepared = build(config, before, sameLogs ? before.telemetry : undefined, kept, options);
+    if (isSame) logs = before.telemetry.prepareLogs(config.service.telemetry.logs);
+    const kept = isSame ? keptNodes(before.graph, before.config, config) : undefined;
+    prepared = build(config, before, isSame ? before.telemetry : undefined, kept, options);
   } catch (error) {
+    logs?.discard();
     return { outcome: 'refused', error };
   }
   let { telemetry } = before;
@@ -67,16 +70,17 @@ export async function applyConfig(
     ...options,
     logger: () => telemetry.logger,
     overlaps: (node) =>
-      sameLogs &&
+      isSame &&
       node.configured.factory.kind === 'exporter' &&
       node.configured.factory.overlaps === true &&
       !leansOnExtension(node, before.config),
-    mustMakeRoom: !sameLogs,
+    mustMakeRoom: !isSame,
     whenRoomIsMade: () => swapTelemetry(prepared.telemetry),
   });
   try {
     await transition.run();
   } catch (error) {
+    logs?.discard();
     await transition.undo();
     if (options.signal.aborted) return { outcome: 'rolled_back', error };
     try {
@@ -93,6 +97,7 @@ export async function applyConfig(
     }
     return { outcome: 'rolled_back', error };
   }
+  logs?.use();
   options.onChange(prepared);
   const { kept, added, removed } = transition;
   return {

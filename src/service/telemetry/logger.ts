@@ -20,30 +20,44 @@ const SEVERITY: Readonly<Record<string, number>> = { debug: 0, info: 1, warn: 2,
 /** Above everything that is ever logged. */
 const SILENT = 4;
 
-/** The collector's own log: one line an entry, written before the call returns. */
-export function createLogger(options: LoggerOptions): Logger {
-  const sampler = new LogSampler(options.sampling, options.onHeldBack);
-  return new LineLogger(
-    options,
-    sampler,
-    options.encoding === 'json' ? encodeJson : encodeConsole,
-    options.fields,
-  );
+/** A logger whose form can be changed under all the loggers that were made of it. */
+export interface RootLogger extends Logger {
+  configure(options: LoggerOptions): void;
 }
 
-class LineLogger implements Logger {
-  readonly #options: LoggerOptions;
-  readonly #sampler: LogSampler;
-  readonly #encode: Encode;
-  readonly #fields: LogFields;
-  readonly #threshold: number;
+/** The collector's own log: one line an entry, written before the call returns. */
+export function createLogger(options: LoggerOptions): RootLogger {
+  const form: { current: Form } = { current: formOf(options) };
+  const logger = new LineLogger(form, {});
+  return Object.assign(logger, {
+    configure(next: LoggerOptions): void {
+      form.current = formOf(next);
+    },
+  });
+}
 
-  constructor(options: LoggerOptions, sampler: LogSampler, encode: Encode, fields: LogFields) {
-    this.#options = options;
-    this.#sampler = sampler;
-    this.#encode = encode;
+/** How entries are written now. */
+interface Form {
+  readonly options: LoggerOptions;
+  readonly sampler: LogSampler;
+  readonly encode: Encode;
+  readonly threshold: number;
+}
+
+const formOf = (options: LoggerOptions): Form => ({
+  options,
+  sampler: new LogSampler(options.sampling, options.onHeldBack),
+  encode: options.encoding === 'json' ? encodeJson : encodeConsole,
+  threshold: SEVERITY[options.level] ?? SILENT,
+});
+
+class LineLogger implements Logger {
+  readonly #form: { readonly current: Form };
+  readonly #fields: LogFields;
+
+  constructor(form: { readonly current: Form }, fields: LogFields) {
+    this.#form = form;
     this.#fields = fields;
-    this.#threshold = SEVERITY[options.level] ?? SILENT;
   }
 
   debug(message: string, fields?: LogFields): void {
@@ -63,24 +77,25 @@ class LineLogger implements Logger {
   }
 
   with(fields: LogFields): Logger {
-    return new LineLogger(this.#options, this.#sampler, this.#encode, { ...this.#fields, ...fields });
+    return new LineLogger(this.#form, { ...this.#fields, ...fields });
   }
 
   #log(level: Level, message: string, fields: LogFields = {}): void {
-    if ((SEVERITY[level] ?? SILENT) < this.#threshold) return;
-    const timeMs = (this.#options.clock ?? systemClock).now();
+    const { options, sampler, encode, threshold } = this.#form.current;
+    if ((SEVERITY[level] ?? SILENT) < threshold) return;
+    const timeMs = (options.clock ?? systemClock).now();
     const component = this.#fields['otelcol.component.id'];
     const kind = `${level} ${typeof component === 'string' ? component : ''} ${message}`;
-    const heldBack = this.#sampler.pass(kind, timeMs);
+    const heldBack = sampler.pass(kind, timeMs);
     if (heldBack === undefined) return;
     const repeats = heldBack > 0 ? { repeats_held_back: heldBack } : {};
-    const all = { ...this.#fields, ...fields, ...this.#stack(fields), ...repeats };
-    this.#options.write(this.#encode({ timeMs, level, message, fields: all }));
+    const stack = threshold === 0 ? stackOf(fields) : {};
+    const all = { ...options.fields, ...this.#fields, ...fields, ...stack, ...repeats };
+    options.write(encode({ timeMs, level, message, fields: all }));
   }
+}
 
-  /** Stacks are for whoever asked for debug output; a user wants the message. */
-  #stack(fields: LogFields): LogFields {
-    const { error } = fields;
-    return this.#threshold === 0 && error instanceof Error ? { stacktrace: error.stack } : {};
-  }
+/** Stacks are for whoever asked for debug output; a user wants the message. */
+function stackOf({ error }: LogFields): LogFields {
+  return error instanceof Error ? { stacktrace: error.stack } : {};
 }

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { telemetrySchema } from '../../config/service-section.ts';
 import { listenHttp } from '../../internal/http-server.ts';
@@ -80,6 +83,42 @@ describe('service telemetry', () => {
       resource: { 'service.instance.id': null, 'service.version': null },
     });
     assert.match(await page(), /^target_info\{service_name="otelcol-profiles"\} 1$/m);
+  });
+
+  it('opens its files anew when told, and stays where it is when one cannot be opened', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'own-log-'));
+    try {
+      const path = join(folder, 'own.log');
+      const parse = (logs: object) => telemetrySchema.parse({ logs, metrics: { level: 'none' } });
+      const config = parse({ output_paths: [path], encoding: 'json' });
+      const { logger, prepareLogs } = createTelemetry(config, TEST_BUILD);
+      const child = logger.with({ part: 'a' });
+      child.info('one');
+      renameSync(path, `${path}.1`);
+      child.info('two');
+      prepareLogs(config.logs).use();
+      child.info('three');
+      assert.throws(
+        () => prepareLogs(parse({ output_paths: [join(folder, 'no', 'log')] }).logs),
+        /cannot open/,
+      );
+      prepareLogs(parse({ output_paths: [join(folder, 'other.log')] }).logs).discard();
+      child.info('four');
+      const messages = (file: string): unknown[] =>
+        readFileSync(file, 'utf8')
+          .trim()
+          .split('\n')
+          .map((line) => (JSON.parse(line) as { msg: string }).msg);
+      assert.deepEqual(
+        [messages(`${path}.1`), messages(path)],
+        [
+          ['one', 'two'],
+          ['three', 'four'],
+        ],
+      );
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 
   it('counts log entries that sampling held back', async (t) => {

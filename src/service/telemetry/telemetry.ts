@@ -7,7 +7,7 @@ import type { TelemetryConfig } from '../../config/service-section.ts';
 import { formatHostPort } from '../../internal/endpoint.ts';
 import type { HttpServer } from '../../internal/http-server.ts';
 import { type LogOutput, openLogOutput } from './log-output.ts';
-import { createLogger } from './logger.ts';
+import { createLogger, type LoggerOptions } from './logger.ts';
 import { MetricsRegistry, type OwnMeter } from './meter.ts';
 import { serveMetrics } from './metrics-server.ts';
 import { observeProcess } from './process-metrics.ts';
@@ -18,11 +18,23 @@ export interface ServiceTelemetry {
   readonly tracer: Tracer;
   /** A meter that adds these labels to everything. */
   meter(own?: Labels): OwnMeter;
+  /**
+   * Opens the outputs of another `logs` section, the same files anew where it names them again. Throws Error
+   * where one cannot be opened. Nothing changes until one of the two functions is called.
+   */
+  prepareLogs(logs: TelemetryConfig['logs']): PreparedLogs;
   /** Never rejects: a collector whose own metrics cannot be served still does its work, and says so. */
   start(): Promise<void>;
   shutdown(deadline: AbortSignal): Promise<void>;
   /** Where metrics are served, for example `http://localhost:8888`. */
   readonly metricsUrls: readonly string[];
+}
+
+/** A log that is ready to take over. */
+export interface PreparedLogs {
+  /** From now on every logger writes so; the outputs before are closed. */
+  use(): void;
+  discard(): void;
 }
 
 /** `write` stands in for the configured outputs. Throws Error where a log file cannot be opened. */
@@ -31,19 +43,21 @@ export function createTelemetry(
   build: BuildInfo,
   write?: (line: string) => void,
 ): ServiceTelemetry {
-  const output: LogOutput =
-    write === undefined ? openLogOutput(config.logs.output_paths) : { write, close: () => undefined };
+  const open = (logs: TelemetryConfig['logs']): LogOutput =>
+    write === undefined ? openLogOutput(logs.output_paths) : { write, close: () => undefined };
+  let output = open(config.logs);
   const registry = new MetricsRegistry();
   const meter = registry.meter();
   const heldBack = meter.counter('log_entries_held_back', 'Repeated log entries that sampling held back');
-  const logger = createLogger({
-    level: config.logs.level,
-    encoding: config.logs.encoding,
-    sampling: config.logs.sampling,
-    fields: config.logs.initial_fields,
+  const optionsOf = (logs: TelemetryConfig['logs']): LoggerOptions => ({
+    level: logs.level,
+    encoding: logs.encoding,
+    sampling: logs.sampling,
+    fields: logs.initial_fields,
     write: (line) => output.write(line),
     onHeldBack: () => heldBack.add(1),
   });
+  const logger = createLogger(optionsOf(config.logs));
   registry.describeTarget(resourceOf(config, build));
   const processMetrics = observeProcess(meter);
   const servers: HttpServer[] = [];
@@ -53,6 +67,18 @@ export function createTelemetry(
     meter: (own) => registry.meter(own),
     get metricsUrls() {
       return servers.map((server) => server.url);
+    },
+    prepareLogs(logs) {
+      const next = open(logs);
+      return {
+        use() {
+          const before = output;
+          output = next;
+          logger.configure(optionsOf(logs));
+          before.close();
+        },
+        discard: () => next.close(),
+      };
     },
     async start() {
       if (config.metrics.level === 'none') return;
