@@ -26,14 +26,14 @@ export const PROVIDER_SCHEMES = ['file', 'env', 'yaml', 'http', 'https'] as cons
 /** Values of environment variables by name. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** The providers of this distribution. */
-export function createProviders(environment: Environment): Providers {
+/** The providers of this distribution; `get` stands in for the network. */
+export function createProviders(environment: Environment, get: typeof fetch = fetch): Providers {
   return new Map<(typeof PROVIDER_SCHEMES)[number], Provider>([
     ['file', readFileLocation],
     ['env', async (opaque) => readVariable(opaque, environment)],
     ['yaml', async (text) => ({ text, file: 'yaml:', inline: true })],
-    ['http', (opaque) => download(`http:${opaque}`)],
-    ['https', (opaque) => download(`https:${opaque}`)],
+    ['http', (opaque) => download(`http:${opaque}`, get)],
+    ['https', (opaque) => download(`https:${opaque}`, get)],
   ]);
 }
 
@@ -60,9 +60,13 @@ function readVariable(opaque: string, environment: Environment): Retrieved {
   return { ...retrieved, warning };
 }
 
-async function download(url: string): Promise<Retrieved> {
+async function download(url: string, get: typeof fetch): Promise<Retrieved> {
   try {
-    const response = await fetch(url, { signal: AbortSignal.timeout(HTTP_TIMEOUT_MS) });
+    const response = await get(url, { signal: AbortSignal.timeout(HTTP_TIMEOUT_MS) });
+    if (url.startsWith('https:') && !response.url.startsWith('https:')) {
+      await response.body?.cancel();
+      throw new Error(`was redirected to ${response.url}, which is not protected by TLS`);
+    }
     if (response.status !== 200 || response.body === null) {
       await response.body?.cancel();
       throw new Error(`expected status 200, got ${response.status}`);

@@ -60,7 +60,7 @@ async function started(t: TestContext, first: string) {
     log.map((line) => line.split('\t').slice(1, 3).join(' ').trim()).filter((m) => !m.includes('Alpha'));
   const page = async (): Promise<string> =>
     (await fetch(`${service.telemetry.metricsUrls[0]}/metrics`)).text();
-  return { fake, service, load, reload, messages, log, page };
+  return { fake, service, clock, load, reload, messages, log, page };
 }
 
 describe('a reload', () => {
@@ -298,6 +298,34 @@ describe('a reload', () => {
     await fake.feeds.get('fake')?.consumeProfiles(BATCH, never());
     assert.equal(fake.sinks.get('fake')?.batches.length, 1);
     await service.shutdown(never());
+  });
+
+  it('brings back what it stopped where a component does not come to an end with its start', async (t) => {
+    const { fake, clock, reload, log } = await started(t, yaml());
+    const reloading = reload(yaml({ exporters: '{fake: {hang_start: true}}' }));
+    while (!fake.journal.includes('start "fake" exporter')) await settle();
+    const waiting = fake.feeds.get('fake')?.consumeProfiles(BATCH, never());
+    await clock.advance(30_000);
+    await Promise.all([reloading, waiting]);
+    assert.match(
+      log.at(-1) ?? '',
+      /the one before it runs again.*"fake\\" exporter: no start within 30000 ms/,
+    );
+    assert.equal(fake.sinks.get('fake')?.batches.length, 1);
+  });
+
+  it('ends in the middle where the collector is to stop', async (t) => {
+    const { fake, reload, service } = await started(t, yaml());
+    const reloading = reload(yaml({ exporters: '{fake: {hang_start: true}}' }));
+    while (!fake.journal.includes('start "fake" exporter')) await settle();
+    await service.shutdown(never());
+    await reloading;
+    assert.deepEqual(fake.journal.slice(-4), [
+      'not ready "fake"',
+      'shutdown "fake" receiver',
+      'shutdown "fake" processor',
+      'shutdown "fake" extension',
+    ]);
   });
 
   it('waits for the one before, and gives way to a shutdown', async (t) => {

@@ -11,6 +11,8 @@ import type { StatusBoard } from './status.ts';
 
 /** What senders wait at most while a component that holds a port or a file makes room for its successor. */
 const MAKE_ROOM_MS = 5_000;
+/** What components may take to start while what was before them waits or is gone. */
+const START_MS = 30_000;
 /** What an exporter may take to deliver its queue while its successor works already. */
 const DRAIN_MS = 25_000;
 
@@ -150,16 +152,23 @@ export class Transition {
   }
 
   async #start(nodes: readonly Node[]): Promise<void> {
-    const { service, signal, status, touched } = this.#options;
+    const { clock, service, signal, status, touched } = this.#options;
     const running = new Map<string, Component>();
     for (const graph of [this.#from, this.#to]) {
       for (const { id, component } of graph.extensions.filter((node) => touched.has(node)))
         running.set(id.text, component);
     }
-    await startNodes(nodes, {
-      ...{ status, service, signal, extensions: running },
-      onTouched: (node) => touched.add(node),
-    });
+    const late = new AbortController();
+    const timer = clock.setTimeout(() => late.abort(new Error(`no start within ${START_MS} ms`)), START_MS);
+    try {
+      await startNodes(nodes, {
+        ...{ status, service, extensions: running },
+        signal: withoutListenerLimit(AbortSignal.any([signal, late.signal])),
+        onTouched: (node) => touched.add(node),
+      });
+    } finally {
+      timer.cancel();
+    }
   }
 
   async #stopReceivers(): Promise<void> {

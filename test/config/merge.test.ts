@@ -127,6 +127,16 @@ describe('the http provider', () => {
       assert.rejects(merged({ location }), /is larger than 10485760 bytes/),
     ));
 
+  it('does not follow a redirect from https to plaintext', async () => {
+    const answer = new Response('a: 1');
+    Object.defineProperty(answer, 'url', { value: 'http://mirror/config.yaml' });
+    const providers = createProviders({}, async () => answer);
+    await assert.rejects(async () => providers.get('https')?.('//host/config.yaml'), {
+      message:
+        'unable to fetch https://host/config.yaml: was redirected to http://mirror/config.yaml, which is not protected by TLS',
+    });
+  });
+
   it('says why it cannot connect', async () => {
     let url = '';
     await serve(200, '', async (location) => {
