@@ -54,7 +54,7 @@ try {
       '--test',
       '--test-reporter=spec',
       '--test-concurrency=2',
-      '--test-timeout=300000',
+      '--test-timeout=600000',
       ...files,
     ],
     { cwd: root, stdio: 'inherit', env: { ...process.env, CACHE_DIRECTORY: cache } },

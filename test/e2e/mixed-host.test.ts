@@ -67,7 +67,7 @@ const firstOf = (texts: readonly string[]): string =>
     .map((text) => text.slice(0, 300))
     .join('\n');
 
-describe('a host of programs in many languages', { timeout: 180_000, skip: WITHOUT_ROOT }, () => {
+describe('a host of programs in many languages', { timeout: 480_000, skip: WITHOUT_ROOT }, () => {
   const dir = mkdtempSync(join(tmpdir(), 'otelcol-profiles-mixed-'));
   const received = new Map<string, Map<string, number>>();
   let running: Running;

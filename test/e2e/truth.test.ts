@@ -13,7 +13,7 @@ const SECONDS = 10;
 const share = (of: number, all: number): number => of / Math.max(1, all);
 const percent = (value: number): string => `${(value * 100).toFixed(2)} %`;
 
-describe('programs that know their own stacks', { timeout: 240_000, skip: WITHOUT_ROOT }, () => {
+describe('programs that know their own stacks', { timeout: 480_000, skip: WITHOUT_ROOT }, () => {
   let running: RunningPrograms | undefined;
   let measured: Measured;
 

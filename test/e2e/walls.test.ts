@@ -26,7 +26,7 @@ const withFewCapabilities = [
 /** `$0` and `$@` of a shell that ends by becoming the profiler. */
 const BECOME = 'exec "$0" "$@"';
 
-describe('what is kept from the profiler', { timeout: 180_000, skip: WITHOUT_ROOT }, () => {
+describe('what is kept from the profiler', { timeout: 480_000, skip: WITHOUT_ROOT }, () => {
   const dir = mkdtempSync(join(tmpdir(), 'otelcol-profiles-walls-'));
   const children: ChildProcess[] = [];
   let trouble: Trouble;
@@ -143,7 +143,8 @@ describe('what is kept from the profiler', { timeout: 180_000, skip: WITHOUT_ROO
     const many = run(trouble.program, 'threads', '4200');
     assert.ok(many.stdout !== null);
     await once(many.stdout, 'data');
-    const report = await recordApart(nobody, { samples_per_second: 199 }, () => delay(500), true);
+    // Thousands of threads are opened one by one.
+    const report = await recordApart(nobody, { samples_per_second: 199 }, () => delay(3000), true);
     assertAddsUp(report);
     const { stats } = report;
     leastComplete(of(report, String(burning.pid)), BURN, 0.9);
