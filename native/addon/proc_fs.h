@@ -43,6 +43,10 @@ struct ProcStat {
 };
 ProcStat ReadProcStat(int pid);
 
+/// Whether all threads have ended and only the parent has to take note. A "zombie" with threads lives: its first
+/// thread alone has ended.
+constexpr bool HasEnded(const ProcStat& stat) { return (stat.state == 'Z' || stat.state == 'X') && stat.threads < 2; }
+
 /// All numeric entries of /proc.
 std::vector<int> ListProcesses();
 

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "process_table.h"
 
+#include <signal.h>
+
 #include <algorithm>
+#include <cerrno>
 
 #include "proc_fs.h"
 
@@ -22,6 +25,9 @@ constexpr uint64_t kStartTolerance = 50'000'000;
 void ProcessTable::Prime(uint64_t nowNs) {
   std::unordered_set<int> alive;
   for (const int pid : ListProcesses()) {
+    // What only waits for its parent has told of its exit, or ended before us: nobody would take it out again.
+    const ProcStat stat = ReadProcStat(pid);
+    if (stat.state == 0 || HasEnded(stat)) continue;
     alive.insert(pid);
     auto [it, isNew] = processes_.try_emplace(pid);
     if (isNew)
@@ -32,8 +38,7 @@ void ProcessTable::Prime(uint64_t nowNs) {
   }
   for (auto& [pid, process] : processes_) {
     if (process.exitedNs || alive.contains(pid)) continue;
-    process.exitedNs = nowNs;
-    exited_.push_back(pid);
+    NoteExit(pid, process, nowNs);
   }
   Flush();
 }
@@ -70,6 +75,10 @@ ProcessTable::Process& ProcessTable::Obtain(int pid, uint64_t timeNs, const std:
   if (process.programs.empty()) {
     process.programs.push_back({0, ReadInfo(pid, comm)});
     Sync(pid, process);
+    // Its exit has passed already, or was lost. /proc may hide a process; a signal finds it all the same.
+    const ProcStat stat = ReadProcStat(pid);
+    const bool isGone = HasEnded(stat) || (stat.state == 0 && kill(pid, 0) < 0 && errno == ESRCH);
+    if (isGone && pid > 0) NoteExit(pid, process, timeNs);
   }
   return process;
 }
@@ -205,6 +214,11 @@ void ProcessTable::ApplyFork(const SidebandEvent& event) {
   // The range can be shared as long as it says what the parent's mappings say.
   if (!dirty_.contains(event.parentPid)) child.range = parent->second.range;
   Process& process = processes_[event.pid] = std::move(child);
+  // Events of two CPUs: the end may have been read before the beginning.
+  if (const auto early = earlyExits_.find(event.pid); early != earlyExits_.end()) {
+    if (early->second >= event.timeNs) NoteExit(event.pid, process, early->second);
+    earlyExits_.erase(early);
+  }
   if (store_ && process.range)
     store_->Assign(event.pid, process.range.get(), RulesOf(process));
   else
@@ -225,9 +239,15 @@ void ProcessTable::ApplyExit(const SidebandEvent& event) {
   if (event.tid != event.pid) return;
   stats_.exits++;
   const auto it = processes_.find(event.pid);
-  if (it == processes_.end()) return;
-  it->second.exitedNs = event.timeNs;
-  exited_.push_back(event.pid);
+  if (it == processes_.end())
+    earlyExits_[event.pid] = event.timeNs;
+  else
+    NoteExit(event.pid, it->second, event.timeNs);
+}
+
+void ProcessTable::NoteExit(int pid, Process& process, uint64_t timeNs) {
+  process.exitedNs = timeNs;
+  exited_.push_back(pid);
 }
 
 void ProcessTable::Flush() {
@@ -264,6 +284,7 @@ void ProcessTable::RetryWaiting() {
 void ProcessTable::Reap(uint64_t nowNs) {
   for (const int tid : ended_) comms_.erase(tid);
   ended_.clear();
+  std::erase_if(earlyExits_, [&](const auto& early) { return early.second + kReapAfterNs <= nowNs; });
   std::erase_if(exited_, [&](int pid) {
     const auto it = processes_.find(pid);
     if (it == processes_.end() || it->second.exitedNs == 0) return true;

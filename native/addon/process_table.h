@@ -93,6 +93,7 @@ class ProcessTable {
   void ApplyExec(const SidebandEvent& event);
   void ApplyFork(const SidebandEvent& event);
   void ApplyExit(const SidebandEvent& event);
+  void NoteExit(int pid, Process& process, uint64_t timeNs);
   ProcessMapping Resolve(int pid, const MappingSource& source);
   void Insert(Process& process, ProcessMapping mapping);
   void Publish(int pid, Process& process);
@@ -109,6 +110,7 @@ class ProcessTable {
   uint64_t returnsSeen_ = 0;         // of the store, when they were tried last
   uint64_t nextCgroupsNs_ = 0;
   std::vector<int> exited_;
+  std::unordered_map<int, uint64_t> earlyExits_;  // of pids that were not known
   mutable std::unordered_map<int, std::string> comms_;  // by thread id
   std::vector<int> ended_;  // threads to drop from comms_
   Stats stats_;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What is read from /proc, and the mapping table of processes without a kernel program.
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -110,6 +111,74 @@ void TestMappings() {
   CHECK_EQ(table.size(), before - 1);
 }
 
+SidebandEvent Event(SidebandEvent::Type type, int pid, uint64_t timeNs) {
+  SidebandEvent event;
+  event.type = type;
+  event.pid = event.tid = pid;
+  event.parentPid = static_cast<int>(getpid());
+  event.timeNs = timeNs;
+  return event;
+}
+
+/// Whoever ended leaves the table, in whatever order and however late one hears of it.
+void TestEnds() {
+  using Type = SidebandEvent::Type;
+  FileTable files([](const std::shared_ptr<ProfiledFile>&) {});
+  const ProcessFilter noFilter({});
+  ProcessTable table(&files, nullptr, &noFilter, {});
+  constexpr uint64_t kSecond = 1'000'000'000;
+  const int zombie = fork();
+  if (zombie == 0) _exit(0);
+  siginfo_t info;
+  CHECK_EQ(waitid(P_PID, static_cast<id_t>(zombie), &info, WEXITED | WNOWAIT), 0);
+  // Who is forgotten is another one when it is asked for again.
+  const auto serial = [&](int pid, uint64_t timeNs) { return table.InfoAt(pid, timeNs, "late")->serial; };
+  // A child has what we have.
+  const auto isKnown = [&](int pid) {
+    return table.MappingAt(pid, reinterpret_cast<uint64_t>(&TestEnds)) != nullptr;
+  };
+
+  table.Prime(0);
+  const auto first = serial(zombie, 1);
+  table.Reap(2 * kSecond);
+  CHECK(serial(zombie, 2 * kSecond) != first);
+  table.Reap(4 * kSecond);
+
+  // Known as alive, then its end is heard of, then all of /proc is read because events were lost.
+  table.Apply(Event(Type::Fork, zombie, 4 * kSecond));
+  CHECK(isKnown(zombie));
+  table.Apply(Event(Type::Exit, zombie, 4 * kSecond + 1));
+  table.Prime(4 * kSecond + 2);
+  table.Reap(6 * kSecond);
+  CHECK(!isKnown(zombie));
+  // The end itself was lost.
+  table.Apply(Event(Type::Fork, zombie, 6 * kSecond));
+  table.Prime(7 * kSecond);
+  CHECK(isKnown(zombie));
+  table.Reap(9 * kSecond);
+  CHECK(!isKnown(zombie));
+
+  // The end is read before the beginning.
+  constexpr int kPid = 0x7ffffff1;
+  table.Apply(Event(Type::Exit, kPid, 9 * kSecond + 1));
+  table.Apply(Event(Type::Fork, kPid, 9 * kSecond));
+  CHECK(isKnown(kPid));
+  table.Reap(11 * kSecond);
+  CHECK(!isKnown(kPid));
+  // The end of an earlier process of that number says nothing of the later one.
+  table.Apply(Event(Type::Exit, kPid, 11 * kSecond));
+  table.Apply(Event(Type::Fork, kPid, 11 * kSecond + 1));
+  table.Reap(13 * kSecond);
+  CHECK(isKnown(kPid));
+
+  // A late sample of who is gone.
+  const auto late = serial(kPid - 1, 13 * kSecond);
+  CHECK_EQ(serial(kPid - 1, 13 * kSecond + 1), late);
+  table.Reap(15 * kSecond);
+  CHECK(serial(kPid - 1, 15 * kSecond) != late);
+  waitpid(zombie, nullptr, 0);
+}
+
 }  // namespace
 }  // namespace otelprof
 
@@ -118,5 +187,6 @@ int main() {
   TestContainerIds();
   TestProcReads();
   TestMappings();
+  TestEnds();
   return failures() != 0;
 }

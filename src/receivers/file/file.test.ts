@@ -6,6 +6,7 @@ import {
   mkdtempSync,
   renameSync,
   rmSync,
+  statSync,
   symlinkSync,
   truncateSync,
   unlinkSync,
@@ -27,7 +28,9 @@ import { batchFromFolded } from '../../pdata/folded.ts';
 import { configSchema } from './config.ts';
 import { fileReceiverFactory } from './factory.ts';
 import { Glob, Search } from './glob.ts';
+import type { MessageSink } from './message-reader.ts';
 import { FileReceiver } from './receiver.ts';
+import { WatchedFile } from './watched-file.ts';
 
 testComponentContract(fileReceiverFactory, { include: ['/nowhere/*.json'] });
 
@@ -57,6 +60,28 @@ const framed = (message: Uint8Array): Buffer => Buffer.concat([frameHeader(messa
 const proto = (folded: string): Uint8Array => encodeOtlp(batchFromFolded(folded), { revision: '1.10' });
 
 describe('file receiver', () => {
+  it('does not take a file for another that has its name by the time it is opened', async (t) => {
+    const dir = folder(t);
+    const path = join(dir, 'out.json');
+    writeFileSync(path, 'old\n');
+    const stats = statSync(path);
+    renameSync(path, join(dir, 'out-1.json'));
+    writeFileSync(path, 'new, and longer\n');
+    const file = new WatchedFile(path, stats, 1024);
+    const lines: string[] = [];
+    const sink: MessageSink = {
+      takeFrame: () => assert.fail('no frame'),
+      takeLine: async (bytes) => lines.push(Buffer.from(bytes).toString()) > 0,
+      skipped: (reason) => assert.fail(reason),
+    };
+    await file.read(stats, sink);
+    assert.deepEqual([lines, file.isOpen], [[], false]);
+    file.path = join(dir, 'out-1.json');
+    await file.read(stats, sink);
+    await file.close();
+    assert.deepEqual(lines, ['old']);
+  });
+
   it('reads lines of JSON, on as they come, and passes over what is none', async (t) => {
     const path = join(folder(t), 'in.json');
     writeFileSync(path, `${line('a 1')}\n{"resourceSpans":[]}\n{"resourceProfiles":7}\n`);

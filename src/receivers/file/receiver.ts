@@ -9,7 +9,7 @@ import { type Clock, sleep, systemClock } from '../../internal/clock.ts';
 import type { Config } from './config.ts';
 import { Glob, Search } from './glob.ts';
 import { Intake, Stopped } from './intake.ts';
-import { WatchedFile } from './watched-file.ts';
+import { fileKey, WatchedFile } from './watched-file.ts';
 
 const MAX_FILES = 10_000;
 /** Files beyond are closed after each look, and cannot be read to their end once they are removed. */
@@ -105,7 +105,7 @@ export class FileReceiver implements Receiver {
   async #read(key: string, { path, stats }: Found): Promise<void> {
     let file = this.#files.get(key);
     if (file === undefined) {
-      file = new WatchedFile(path, this.#config.max_log_size);
+      file = new WatchedFile(path, stats, this.#config.max_log_size);
       this.#files.set(key, file);
       const { start_at, replay_file } = this.#config;
       this.#settings.logger.info('Started watching file', { path });
@@ -135,7 +135,7 @@ export class FileReceiver implements Receiver {
       this.#stop.signal.throwIfAborted();
       const stats = await statIfThere(path);
       if (stats?.isFile() !== true) continue;
-      const key = `${stats.dev}:${stats.ino}`;
+      const key = fileKey(stats);
       if (!found.has(key)) found.set(key, { path, stats });
     }
     return found;

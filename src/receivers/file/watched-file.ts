@@ -17,12 +17,16 @@ export function compressionOf(bytes: Uint8Array): CompressionName | undefined {
   return a === 0x1f && b === 0x8b && c === 8 ? 'gzip' : undefined;
 }
 
+/** What a file is known by, whatever its name: device and inode. */
+export const fileKey = ({ dev, ino }: Stats): string => `${dev}:${ino}`;
+
 /**
  * One file that is read on, by whatever name: it is known by its inode. While it is open nobody else can
  * have that; opened again, it must begin as it did.
  */
 export class WatchedFile {
   path: string;
+  readonly #key: string;
   /** Polls in a row that did not find it. */
   missed = 0;
   readonly #maxBytes: number;
@@ -33,8 +37,10 @@ export class WatchedFile {
   #seen = -1;
   #packed: boolean | undefined;
 
-  constructor(path: string, maxBytes: number) {
+  /** `stats`: of the file that is meant, whatever has its name by now. */
+  constructor(path: string, stats: Stats, maxBytes: number) {
     this.path = path;
+    this.#key = fileKey(stats);
     this.#maxBytes = maxBytes;
     this.#reader = new MessageReader(maxBytes);
   }
@@ -46,8 +52,7 @@ export class WatchedFile {
   /** Starts behind all that is there. */
   async skipToEnd(stats: Stats): Promise<void> {
     const source = await this.#open(stats.size);
-    if (source === undefined) return;
-    if (this.#packed === true) this.#reader.offset = stats.size;
+    if (source === undefined || this.#packed === true) this.#reader.offset = stats.size;
     else await this.#reader.skipToEnd(source, stats.size);
   }
 
@@ -68,7 +73,10 @@ export class WatchedFile {
     // What cannot be read yet can be read when more has come; a compressed file when no more comes.
     if (size === this.#reader.offset || (stable && this.#packed === false)) return 0;
     const source = await this.#open(size);
-    if (source === undefined) return 0;
+    if (source === undefined) {
+      this.#seen = -1;
+      return 0;
+    }
     if (this.#packed === true) {
       if (stable) await this.#readPacked(source, size, sink);
     } else await this.#reader.read(source, size, false, sink);
@@ -96,12 +104,12 @@ export class WatchedFile {
     await handle?.close();
   }
 
-  /** The file as a source; undefined while it is empty. */
+  /** The file as a source; undefined while it is empty, and where another one has its name by now. */
   async #open(size: number): Promise<ByteSource | undefined> {
     if (size === 0) return undefined;
     const isNew = this.#handle === undefined;
-    // A pipe that took the file's place since we looked must not make us wait for a writer.
-    this.#handle ??= await open(this.path, constants.O_RDONLY | constants.O_NONBLOCK);
+    this.#handle ??= await this.#openItself();
+    if (this.#handle === undefined) return undefined;
     const source = new FileSource(this.#handle);
     if (isNew || this.#fingerprint.length < FINGERPRINT_BYTES) {
       const begin = Buffer.alloc(Math.min(FINGERPRINT_BYTES, size));
@@ -113,6 +121,20 @@ export class WatchedFile {
     if (this.#packed === undefined && this.#fingerprint.length >= MAGIC_BYTES)
       this.#packed = compressionOf(this.#fingerprint) !== undefined;
     return source;
+  }
+
+  /** The file may have been rotated away since one looked: then the next look finds both. */
+  async #openItself(): Promise<FileHandle | undefined> {
+    // A pipe that took the file's place since we looked must not make us wait for a writer.
+    const handle = await open(this.path, constants.O_RDONLY | constants.O_NONBLOCK);
+    try {
+      if (fileKey(await handle.stat()) === this.#key) return handle;
+    } catch (error) {
+      await handle.close();
+      throw error;
+    }
+    await handle.close();
+    return undefined;
   }
 
   async #readPacked(source: ByteSource, size: number, sink: MessageSink): Promise<void> {
