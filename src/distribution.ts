@@ -1,65 +1,125 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Factories } from './component/factory.ts';
-import { forwardConnectorFactory } from './connectors/forward/factory.ts';
-import { debugExporterFactory } from './exporters/debug/factory.ts';
-import { fileExporterFactory } from './exporters/file/factory.ts';
-import { nopExporterFactory } from './exporters/nop/factory.ts';
-import { otlpGrpcExporterFactory } from './exporters/otlp-grpc/factory.ts';
-import { otlpHttpExporterFactory } from './exporters/otlp-http/factory.ts';
-import { pyroscopeExporterFactory } from './exporters/pyroscope/factory.ts';
-import { viewerExporterFactory } from './exporters/viewer/factory.ts';
-import { fileStorageExtensionFactory } from './extensions/file-storage/factory.ts';
-import { healthCheckExtensionFactory } from './extensions/health-check/factory.ts';
-import { memoryLimiterExtensionFactory } from './extensions/memory-limiter/factory.ts';
-import { pprofExtensionFactory } from './extensions/pprof/factory.ts';
-import { zpagesExtensionFactory } from './extensions/zpages/factory.ts';
-import { basicAuthExtensionFactory } from './extensions/basicauth/factory.ts';
-import { bearerTokenAuthExtensionFactory } from './extensions/bearertokenauth/factory.ts';
-import { headersSetterExtensionFactory } from './extensions/headers-setter/factory.ts';
-import { oauth2ClientExtensionFactory } from './extensions/oauth2client/factory.ts';
-import { batchProcessorFactory } from './processors/batch/factory.ts';
-import { k8sAttributesProcessorFactory } from './processors/k8s-attributes/factory.ts';
-import { memoryLimiterProcessorFactory } from './processors/memory-limiter/factory.ts';
-import { relabelProcessorFactory } from './processors/relabel/factory.ts';
-import { resourceDetectionProcessorFactory } from './processors/resource-detection/factory.ts';
-import { resourceProcessorFactory } from './processors/resource/factory.ts';
-import { symbolizeProcessorFactory } from './processors/symbolize/factory.ts';
-import { fileReceiverFactory } from './receivers/file/factory.ts';
-import { nopReceiverFactory } from './receivers/nop/factory.ts';
-import { otlpReceiverFactory } from './receivers/otlp/factory.ts';
-import { profilingReceiverFactory } from './receivers/profiling/factory.ts';
+import type { Distribution } from './component/factory.ts';
 
-/** Every component of this distribution. */
-export const factories: Factories = {
-  receivers: [fileReceiverFactory, nopReceiverFactory, otlpReceiverFactory, profilingReceiverFactory],
+/** Every component of this distribution; the code of each is loaded when a configuration names its type. */
+export const distribution: Distribution = {
+  receivers: [
+    {
+      type: 'file',
+      aliases: ['otlp_json_file', 'otlpjsonfile'],
+      load: async () => (await import('./receivers/file/factory.ts')).fileReceiverFactory,
+    },
+    { type: 'nop', load: async () => (await import('./receivers/nop/factory.ts')).nopReceiverFactory },
+    { type: 'otlp', load: async () => (await import('./receivers/otlp/factory.ts')).otlpReceiverFactory },
+    {
+      type: 'profiling',
+      load: async () => (await import('./receivers/profiling/factory.ts')).profilingReceiverFactory,
+    },
+  ],
   processors: [
-    batchProcessorFactory,
-    k8sAttributesProcessorFactory,
-    memoryLimiterProcessorFactory,
-    relabelProcessorFactory,
-    resourceProcessorFactory,
-    resourceDetectionProcessorFactory,
-    symbolizeProcessorFactory,
+    {
+      type: 'batch',
+      load: async () => (await import('./processors/batch/factory.ts')).batchProcessorFactory,
+    },
+    {
+      type: 'k8s_attributes',
+      aliases: ['k8sattributes'],
+      load: async () =>
+        (await import('./processors/k8s-attributes/factory.ts')).k8sAttributesProcessorFactory,
+    },
+    {
+      type: 'memory_limiter',
+      load: async () =>
+        (await import('./processors/memory-limiter/factory.ts')).memoryLimiterProcessorFactory,
+    },
+    {
+      type: 'relabel',
+      load: async () => (await import('./processors/relabel/factory.ts')).relabelProcessorFactory,
+    },
+    {
+      type: 'resource',
+      load: async () => (await import('./processors/resource/factory.ts')).resourceProcessorFactory,
+    },
+    {
+      type: 'resource_detection',
+      aliases: ['resourcedetection'],
+      load: async () =>
+        (await import('./processors/resource-detection/factory.ts')).resourceDetectionProcessorFactory,
+    },
+    {
+      type: 'symbolize',
+      load: async () => (await import('./processors/symbolize/factory.ts')).symbolizeProcessorFactory,
+    },
   ],
   exporters: [
-    debugExporterFactory,
-    fileExporterFactory,
-    nopExporterFactory,
-    otlpGrpcExporterFactory,
-    otlpHttpExporterFactory,
-    pyroscopeExporterFactory,
-    viewerExporterFactory,
+    { type: 'debug', load: async () => (await import('./exporters/debug/factory.ts')).debugExporterFactory },
+    { type: 'file', load: async () => (await import('./exporters/file/factory.ts')).fileExporterFactory },
+    { type: 'nop', load: async () => (await import('./exporters/nop/factory.ts')).nopExporterFactory },
+    {
+      type: 'otlp_grpc',
+      aliases: ['otlp'],
+      load: async () => (await import('./exporters/otlp-grpc/factory.ts')).otlpGrpcExporterFactory,
+    },
+    {
+      type: 'otlp_http',
+      aliases: ['otlphttp'],
+      load: async () => (await import('./exporters/otlp-http/factory.ts')).otlpHttpExporterFactory,
+    },
+    {
+      type: 'pyroscope',
+      load: async () => (await import('./exporters/pyroscope/factory.ts')).pyroscopeExporterFactory,
+    },
+    {
+      type: 'viewer',
+      load: async () => (await import('./exporters/viewer/factory.ts')).viewerExporterFactory,
+    },
+  ],
+  connectors: [
+    {
+      type: 'forward',
+      load: async () => (await import('./connectors/forward/factory.ts')).forwardConnectorFactory,
+    },
   ],
   extensions: [
-    basicAuthExtensionFactory,
-    bearerTokenAuthExtensionFactory,
-    fileStorageExtensionFactory,
-    headersSetterExtensionFactory,
-    healthCheckExtensionFactory,
-    oauth2ClientExtensionFactory,
-    pprofExtensionFactory,
-    zpagesExtensionFactory,
-    memoryLimiterExtensionFactory,
+    {
+      type: 'basicauth',
+      load: async () => (await import('./extensions/basicauth/factory.ts')).basicAuthExtensionFactory,
+    },
+    {
+      type: 'bearertokenauth',
+      load: async () =>
+        (await import('./extensions/bearertokenauth/factory.ts')).bearerTokenAuthExtensionFactory,
+    },
+    {
+      type: 'file_storage',
+      load: async () => (await import('./extensions/file-storage/factory.ts')).fileStorageExtensionFactory,
+    },
+    {
+      type: 'headers_setter',
+      load: async () =>
+        (await import('./extensions/headers-setter/factory.ts')).headersSetterExtensionFactory,
+    },
+    {
+      type: 'health_check',
+      aliases: ['healthcheckv2'],
+      load: async () => (await import('./extensions/health-check/factory.ts')).healthCheckExtensionFactory,
+    },
+    {
+      type: 'memory_limiter',
+      load: async () =>
+        (await import('./extensions/memory-limiter/factory.ts')).memoryLimiterExtensionFactory,
+    },
+    {
+      type: 'oauth2client',
+      load: async () => (await import('./extensions/oauth2client/factory.ts')).oauth2ClientExtensionFactory,
+    },
+    {
+      type: 'pprof',
+      load: async () => (await import('./extensions/pprof/factory.ts')).pprofExtensionFactory,
+    },
+    {
+      type: 'zpages',
+      load: async () => (await import('./extensions/zpages/factory.ts')).zpagesExtensionFactory,
+    },
   ],
-  connectors: [forwardConnectorFactory],
 };

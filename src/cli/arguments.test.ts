@@ -79,7 +79,7 @@ describe('the command line', () => {
 const silent: Io = {
   stdout: () => undefined,
   stderr: () => undefined,
-  loadFactories: () => Promise.reject(new Error('not wanted')),
+  loadDistribution: () => Promise.reject(new Error('not wanted')),
 };
 
 describe('--feature-gates', () => {

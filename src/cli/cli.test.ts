@@ -35,7 +35,7 @@ async function run(...argv: string[]): Promise<Outcome> {
     stderr: (text) => {
       texts.err += text;
     },
-    loadFactories: async () => (await import('../distribution.ts')).factories,
+    loadDistribution: async () => (await import('../distribution.ts')).distribution,
   });
   return { code, ...texts };
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { FeatureGates, defaultFeatureGates } from '../component/feature-gates.ts';
-import type { Factories } from '../component/factory.ts';
+import type { Distribution } from '../component/factory.ts';
 import { type ConfigSource, setSource } from '../config/resolve.ts';
 import { BUILT_IN_CONFIG } from './built-in-config.ts';
 
@@ -8,8 +8,8 @@ import { BUILT_IN_CONFIG } from './built-in-config.ts';
 export interface Io {
   stdout(text: string): void;
   stderr(text: string): void;
-  /** The component factories, loaded only by commands that need them. */
-  loadFactories(): Promise<Factories>;
+  /** The components there are, loaded only by commands that need them. */
+  loadDistribution(): Promise<Distribution>;
 }
 
 /** A flag that a command takes. */

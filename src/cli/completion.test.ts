@@ -13,7 +13,7 @@ async function script(...argv: string[]): Promise<{ code: number; out: string; e
     stderr: (text) => {
       texts.err += text;
     },
-    loadFactories: () => Promise.reject(new Error('completion needs no components')),
+    loadDistribution: () => Promise.reject(new Error('completion needs no components')),
   });
   return { code, ...texts };
 }

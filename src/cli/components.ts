@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 import { stringify } from 'yaml';
-import type { AnyFactory } from '../component/factory.ts';
+import { type AnyFactory, loadAllFactories } from '../component/factory.ts';
 import { PROVIDER_SCHEMES } from '../config/providers.ts';
 import { BUILD } from './build-info.ts';
 import type { Invocation } from './command.ts';
 
 /** Prints what this distribution is made of, in the shape of the Collector's `components`. */
 export async function components({ io }: Invocation): Promise<number> {
-  const { receivers, processors, exporters, connectors, extensions } = await io.loadFactories();
+  const { receivers, processors, exporters, connectors, extensions } = await loadAllFactories(
+    await io.loadDistribution(),
+  );
   io.stdout(
     stringify({
       buildinfo: { command: BUILD.command, description: BUILD.description, version: BUILD.version },

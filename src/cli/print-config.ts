@@ -7,7 +7,7 @@ import { gatesOf, type Invocation, lastValue, sourcesOf } from './command.ts';
 export async function printConfig(invocation: Invocation): Promise<number> {
   const { io } = invocation;
   const config = await loadConfig(sourcesOf(invocation), {
-    factories: await io.loadFactories(),
+    distribution: await io.loadDistribution(),
     gates: gatesOf(invocation),
   });
   for (const warning of config.warnings) io.stderr(`warning: ${warning}\n`);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Component, Host } from '../component/component.ts';
 import { exporterFactory, type Factories, receiverFactory } from '../component/factory.ts';
 import { runCli } from './cli.ts';
@@ -50,7 +50,7 @@ async function runWith(behaviour: Behaviour): Promise<{ code: number; errors: st
     stderr: (text) => {
       errors += text;
     },
-    loadFactories: async () => factories,
+    loadDistribution: async () => factories,
   });
   return { code, errors };
 }

@@ -16,8 +16,8 @@ export async function run(invocation: Invocation): Promise<number> {
   keepGarbageSmall();
   const gates = gatesOf(invocation);
   const sources = sourcesOf(invocation);
-  const factories = await invocation.io.loadFactories();
-  const load = (): Promise<LoadedConfig> => loadConfig(sources, { factories, gates });
+  const distribution = await invocation.io.loadDistribution();
+  const load = (): Promise<LoadedConfig> => loadConfig(sources, { distribution, gates });
   const service = createService(await load(), { build: BUILD, gates });
   const stop = new StopSignals(service, load);
   const keepAlive = setInterval(() => undefined, KEEP_ALIVE_MS);

@@ -8,7 +8,10 @@ import { gatesOf, type Invocation, sourcesOf } from './command.ts';
 export async function validate(invocation: Invocation): Promise<number> {
   const { io } = invocation;
   const gates = gatesOf(invocation);
-  const config = await loadConfig(sourcesOf(invocation), { factories: await io.loadFactories(), gates });
+  const config = await loadConfig(sourcesOf(invocation), {
+    distribution: await io.loadDistribution(),
+    gates,
+  });
   checkService(config, { build: BUILD, gates });
   for (const warning of config.warnings) io.stderr(`warning: ${warning}\n`);
   const pipelines = [...config.service.pipelines.keys()];

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { z } from 'zod';
+import type * as z from 'zod';
 import type { ProfilesConsumer } from '../consumer/consumer.ts';
 import type { ExtensionRole } from './authenticator.ts';
 import type {
@@ -73,6 +73,43 @@ export interface Factories {
   readonly exporters: readonly ExporterFactory<unknown>[];
   readonly connectors: readonly ConnectorFactory<unknown>[];
   readonly extensions: readonly ExtensionFactory<unknown>[];
+}
+
+/** A factory that is loaded when something is of its type: what a start does not use costs it nothing. */
+export interface LazyFactory<Factory> {
+  /** Of the factory, as its aliases are. */
+  readonly type: string;
+  readonly aliases?: readonly string[];
+  load(): Promise<Factory>;
+}
+
+/** Factories that need not be loaded yet, by section of a configuration. */
+export type Distribution = {
+  readonly [Section in keyof Factories]: readonly (
+    | Factories[Section][number]
+    | LazyFactory<Factories[Section][number]>
+  )[];
+};
+
+/** The factory itself. Rejects with the error of the module loader. */
+export async function loadFactory<Factory extends AnyFactory>(
+  offered: Factory | LazyFactory<Factory>,
+): Promise<Factory> {
+  return 'load' in offered ? offered.load() : offered;
+}
+
+/** All factories of a distribution. */
+export async function loadAllFactories(distribution: Distribution): Promise<Factories> {
+  const all = <Factory extends AnyFactory>(
+    list: readonly (Factory | LazyFactory<Factory>)[],
+  ): Promise<Factory[]> => Promise.all(list.map(loadFactory));
+  return {
+    receivers: await all(distribution.receivers),
+    processors: await all(distribution.processors),
+    exporters: await all(distribution.exporters),
+    connectors: await all(distribution.connectors),
+    extensions: await all(distribution.extensions),
+  };
 }
 
 // `create` is declared as a method, so TypeScript lets a factory of a known Config stand where an

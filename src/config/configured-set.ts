@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { AnyFactory } from '../component/factory.ts';
+import { type AnyFactory, type LazyFactory, loadFactory } from '../component/factory.ts';
 import { type ComponentId, parseComponentId } from '../component/id.ts';
 import { didYouMean } from '../internal/suggest.ts';
 import type { IssueList } from './config-error.ts';
@@ -35,12 +35,12 @@ export interface ConfiguredSet<Factory> {
 }
 
 /** Reads one section of components: ids, types, and each component's configuration. */
-export function readComponents<Factory extends AnyFactory>(
+export async function readComponents<Factory extends AnyFactory>(
   tree: MappingNode,
   section: SectionName,
-  factories: readonly Factory[],
+  offered: readonly (Factory | LazyFactory<Factory>)[],
   report: Report,
-): ConfiguredSet<Factory> {
+): Promise<ConfiguredSet<Factory>> {
   const components = new Map<string, ConfiguredComponent<Factory>>();
   const inputs = new Map<string, unknown>();
   const keys = new Map<string, KnownId>();
@@ -53,7 +53,7 @@ export function readComponents<Factory extends AnyFactory>(
       report.issues.add([section], `duplicate name "${id.text}" after trimming spaces`, path);
       continue;
     }
-    const factory = factoryOf(id, factories, section, path, report);
+    const factory = await factoryOf(id, offered, section, path, report);
     keys.set(id.text, { key, typed: factory !== undefined });
     const node = nodeAt(tree, path);
     if (factory === undefined || node === undefined) continue;
@@ -111,16 +111,16 @@ export function readId(text: string, path: TreePath, issues: IssueList): Compone
   }
 }
 
-function factoryOf<Factory extends AnyFactory>(
+async function factoryOf<Factory extends AnyFactory>(
   id: ComponentId,
-  factories: readonly Factory[],
+  offered: readonly (Factory | LazyFactory<Factory>)[],
   section: SectionName,
   path: TreePath,
   report: Report,
-): Factory | undefined {
-  const factory = factories.find((f) => f.type === id.type || f.aliases?.includes(id.type) === true);
+): Promise<Factory | undefined> {
+  const factory = offered.find((f) => f.type === id.type || f.aliases?.includes(id.type) === true);
   if (factory === undefined) {
-    const valid = factories.map((f) => f.type).sort();
+    const valid = offered.map((f) => f.type).sort();
     const hint = didYouMean(id.type, valid);
     report.issues.add(
       [section],
@@ -133,5 +133,5 @@ function factoryOf<Factory extends AnyFactory>(
       `type "${id.type}" is an older name of "${factory.type}"; please write "${factory.type}"`,
     );
   }
-  return factory;
+  return factory && loadFactory(factory);
 }

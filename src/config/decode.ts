@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { z } from 'zod';
+import type * as z from 'zod';
 import type { IssueList } from './config-error.ts';
 import { issueMessage, mismatches, refusalsOf } from './errors.ts';
 import { changeAt, type Tree, type TreePath, toPlain } from './tree.ts';

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { didYouMean } from '../internal/suggest.ts';
 import { knownKeys } from './schema-walk.ts';
 import type { TreePath } from './tree.ts';

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { z } from 'zod';
+import * as z from 'zod';
 import type { AnyFactory, Factories } from '../component/factory.ts';
 import { keyDescription } from './key-descriptions.ts';
 import { formatDuration, isDurationTransform } from './sections/duration.ts';

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { ExtensionFactory, Factories } from '../component/factory.ts';
+import type { Distribution, ExtensionFactory } from '../component/factory.ts';
 import type { FeatureGates } from '../component/feature-gates.ts';
 import { ConfigError, formatIssue, formatPath, IssueList } from './config-error.ts';
 import {
@@ -19,7 +19,7 @@ import type { ServiceConfig } from './service-section.ts';
 import { type MappingNode, placeOf } from './tree.ts';
 
 export interface LoadOptions {
-  readonly factories: Factories;
+  readonly distribution: Distribution;
   readonly gates: FeatureGates;
   /** Where `${env:…}` looks; the process's environment if not given. */
   readonly environment?: Environment;
@@ -41,7 +41,11 @@ export async function loadConfig(
   return readConfig(tree, options, warnings);
 }
 
-function readConfig(tree: MappingNode, { factories, gates }: LoadOptions, warnings: string[]): LoadedConfig {
+async function readConfig(
+  tree: MappingNode,
+  { distribution, gates }: LoadOptions,
+  warnings: string[],
+): Promise<LoadedConfig> {
   const issues = new IssueList(tree);
   const report: Report = {
     issues,
@@ -52,11 +56,11 @@ function readConfig(tree: MappingNode, { factories, gates }: LoadOptions, warnin
     if (!SECTIONS.includes(key)) issues.addUnknownKey([], key, SECTIONS);
   }
   const sets = {
-    receivers: readComponents(tree, 'receivers', factories.receivers, report),
-    processors: readComponents(tree, 'processors', factories.processors, report),
-    exporters: readComponents(tree, 'exporters', factories.exporters, report),
-    connectors: readComponents(tree, 'connectors', factories.connectors, report),
-    extensions: readComponents(tree, 'extensions', factories.extensions, report),
+    receivers: await readComponents(tree, 'receivers', distribution.receivers, report),
+    processors: await readComponents(tree, 'processors', distribution.processors, report),
+    exporters: await readComponents(tree, 'exporters', distribution.exporters, report),
+    connectors: await readComponents(tree, 'connectors', distribution.connectors, report),
+    extensions: await readComponents(tree, 'extensions', distribution.extensions, report),
   };
   checkConnectorIds(sets, issues);
   for (const kind of ['receiver', 'exporter'] as const) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { z } from 'zod';
+import * as z from 'zod';
 import type { ComponentId } from '../component/id.ts';
 import { durationSchema } from './sections/duration.ts';
 import { headersSchema } from './sections/secret.ts';

@@ -42,7 +42,7 @@ async function started(t: TestContext, first: string) {
   const gates = defaultFeatureGates();
   const load = (text: string): Promise<LoadedConfig> =>
     loadConfig([{ location: `yaml:${text}`, label: 'new.yaml' }], {
-      ...{ factories: fake.factories, gates, environment: {} },
+      ...{ distribution: fake.factories, gates, environment: {} },
     });
   const log: string[] = [];
   const clock = new FakeClock();

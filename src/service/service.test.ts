@@ -16,7 +16,7 @@ async function make(t: TestContext, yaml: string) {
   const fake = new FakeDistribution();
   const gates = defaultFeatureGates();
   const config = await loadConfig([{ location: `yaml:${yaml}` }], {
-    factories: fake.factories,
+    distribution: fake.factories,
     gates,
     environment: {},
   });

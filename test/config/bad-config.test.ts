@@ -5,7 +5,7 @@ import { describe, it } from 'node:test';
 import { defaultFeatureGates } from '../../src/component/feature-gates.ts';
 import { ConfigError } from '../../src/config/config-error.ts';
 import { loadConfig } from '../../src/config/load.ts';
-import { factories as ours } from '../../src/distribution.ts';
+import { distribution } from '../../src/distribution.ts';
 import { fakeFactories } from './fake-factories.ts';
 
 const folder = new URL('./', import.meta.url);
@@ -29,7 +29,7 @@ describe('a bad configuration', () => {
       await assert.rejects(
         loadConfig([source], {
           // Those that say so show the components of this distribution, the others the shared sections.
-          factories: text.includes('# components: all') ? ours : fakeFactories,
+          distribution: text.includes('# components: all') ? distribution : fakeFactories,
           gates,
           environment,
         }),

@@ -22,7 +22,7 @@ async function surprise(text: string): Promise<unknown> {
   try {
     const source = { location: `yaml:${text}`, label: 'fuzz' };
     await loadConfig([source], {
-      factories: fakeFactories,
+      distribution: fakeFactories,
       gates: defaultFeatureGates(),
       environment: { A: '${B}' },
     });

@@ -8,8 +8,11 @@ import type { AnyFactory } from '../../src/component/factory.ts';
 import { defaultFeatureGates } from '../../src/component/feature-gates.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import type { ConfigSource } from '../../src/config/resolve.ts';
-import { factories } from '../../src/distribution.ts';
+import { loadAllFactories } from '../../src/component/factory.ts';
+import { distribution } from '../../src/distribution.ts';
 import { checkService } from '../../src/service/service.ts';
+
+const factories = await loadAllFactories(distribution);
 
 const file = (name: string): ConfigSource => ({
   location: fileURLToPath(new URL(name, import.meta.url)),
@@ -31,7 +34,7 @@ describe('a configuration of this distribution', () => {
   ] as const satisfies readonly (readonly [string, readonly ConfigSource[], readonly string[]])[]) {
     it(`is valid and builds: ${name}`, async () => {
       const gates = defaultFeatureGates();
-      const config = await loadConfig(sources, { factories, gates, environment: {} });
+      const config = await loadConfig(sources, { distribution, gates, environment: {} });
       assert.deepEqual(config.warnings, warnings);
       checkService(config, { build: BUILD, gates });
     });

@@ -10,9 +10,12 @@ import { ConfigError } from '../../src/config/config-error.ts';
 import { configJsonSchema } from '../../src/config/json-schema.ts';
 import { toPlain } from '../../src/config/tree.ts';
 import { parseYamlTree } from '../../src/config/yaml-tree.ts';
-import { factories } from '../../src/distribution.ts';
+import { loadAllFactories } from '../../src/component/factory.ts';
+import { distribution } from '../../src/distribution.ts';
 import { packageRoot } from '../../src/internal/package-root.ts';
 import { fakeFactories } from './fake-factories.ts';
+
+const factories = await loadAllFactories(distribution);
 
 const root = packageRoot();
 const here = join(root, 'test', 'config');

@@ -18,7 +18,7 @@ service:
 
 function load(text: string, environment: Record<string, string> = {}): Promise<LoadedConfig> {
   return loadConfig([{ location: `yaml:${text}`, label: 'c.yaml' }], {
-    factories: fakeFactories,
+    distribution: fakeFactories,
     gates: defaultFeatureGates(),
     environment,
   });

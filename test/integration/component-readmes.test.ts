@@ -6,7 +6,10 @@ import { parse } from 'yaml';
 import type { AnyFactory } from '../../src/component/factory.ts';
 import { defaultFeatureGates } from '../../src/component/feature-gates.ts';
 import { loadConfig } from '../../src/config/load.ts';
-import { factories } from '../../src/distribution.ts';
+import { loadAllFactories } from '../../src/component/factory.ts';
+import { distribution } from '../../src/distribution.ts';
+
+const factories = await loadAllFactories(distribution);
 
 /** Components whose README has to begin with a configuration that is valid. */
 const TYPES = {
@@ -30,7 +33,7 @@ for (const [section, types] of Object.entries(TYPES)) {
       for (const yaml of found) {
         const tree = parse(yaml) as Record<string, Record<string, unknown>>;
         if ('pipelines' in (tree['service'] ?? {})) {
-          const options = { factories, gates: defaultFeatureGates(), environment: {} };
+          const options = { distribution, gates: defaultFeatureGates(), environment: {} };
           assert.deepEqual((await loadConfig([{ location: `yaml:${yaml}` }], options)).warnings, []);
           continue;
         }

@@ -2,7 +2,7 @@
 import type { TestContext } from 'node:test';
 import { defaultFeatureGates } from '../../src/component/feature-gates.ts';
 import { loadConfig } from '../../src/config/load.ts';
-import { factories } from '../../src/distribution.ts';
+import { distribution } from '../../src/distribution.ts';
 import { never, TEST_BUILD } from '../../src/internal/testing/settings.ts';
 import { createService, type Service } from '../../src/service/service.ts';
 
@@ -25,7 +25,7 @@ export async function runningService(
   const level = withMetrics ? 'normal' : 'none';
   const telemetry = `service: {telemetry: {logs: {encoding: json}, metrics: {level: ${level}}}}`;
   const sources = [yaml, telemetry].map((text, index) => ({ location: `yaml:${text}`, label: `${index}` }));
-  const config = await loadConfig(sources, { factories, gates });
+  const config = await loadConfig(sources, { distribution, gates });
   const log: string[] = [];
   const service = createService(config, { build: TEST_BUILD, gates, writeLog: (line) => log.push(line) });
   await service.start(never());

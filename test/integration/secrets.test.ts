@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { z } from 'zod';
+import type * as z from 'zod';
 import type { AnyFactory } from '../../src/component/factory.ts';
 import { runCli } from '../../src/cli/cli.ts';
 import { encodeOtlp } from '../../src/codecs/otlp/encode.ts';
 import { REDACTED, isSecretTransform } from '../../src/config/sections/secret.ts';
-import { factories } from '../../src/distribution.ts';
+import { loadAllFactories } from '../../src/component/factory.ts';
+import { distribution } from '../../src/distribution.ts';
 import { listenHttp, readBody, sendText } from '../../src/internal/http-server.ts';
 import { makeCertificates } from '../../src/internal/testing/certificates.ts';
 import { batchFromFolded } from '../../src/pdata/folded.ts';
 import { runningService } from './running-service.ts';
+
+const factories = await loadAllFactories(distribution);
 
 /** In every secret; its base64 forms begin so at each of the three offsets. */
 const MARK = 'Xq7MarkerZk';
@@ -78,7 +81,7 @@ service:
 async function cli(...args: string[]): Promise<{ code: number; output: string }> {
   let output = '';
   const write = (text: string): void => void (output += text);
-  const code = await runCli(args, { stdout: write, stderr: write, loadFactories: async () => factories });
+  const code = await runCli(args, { stdout: write, stderr: write, loadDistribution: async () => factories });
   return { code, output };
 }
 

@@ -2,9 +2,12 @@
 // `npm run docs`: writes docs/config.schema.json and docs/reference.
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { factories } from '../../src/distribution.ts';
+import { loadAllFactories } from '../../src/component/factory.ts';
+import { distribution } from '../../src/distribution.ts';
 import { packageRoot } from '../../src/internal/package-root.ts';
 import { referencePages } from './pages.ts';
+
+const factories = await loadAllFactories(distribution);
 
 const docs = join(packageRoot(), 'docs');
 rmSync(join(docs, 'reference'), { recursive: true, force: true });

@@ -3,9 +3,12 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { factories } from '../../src/distribution.ts';
+import { loadAllFactories } from '../../src/component/factory.ts';
+import { distribution } from '../../src/distribution.ts';
 import { packageRoot } from '../../src/internal/package-root.ts';
 import { referencePages } from './pages.ts';
+
+const factories = await loadAllFactories(distribution);
 
 const docs = join(packageRoot(), 'docs');
 const pages = referencePages(factories);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { z } from 'zod';
+import * as z from 'zod';
 import { extensionReference, section, stringListSchema } from './section.ts';
 
 /** `auth` of a client: the extension that gives its requests their credentials. */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { z } from 'zod';
+import * as z from 'zod';
 import { clientAuthSchema, middlewaresSchema, serverAuthSchema, serverMiddlewaresSchema } from './auth.ts';
 import { durationSchema } from './duration.ts';
 import { grpcEndpointSchema, listenEndpointSchema } from './endpoint.ts';

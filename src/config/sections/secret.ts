@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { inspect } from 'node:util';
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** What is printed in the place of a secret. */
 export const REDACTED = '[REDACTED]';

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { z } from 'zod';
+import * as z from 'zod';
 import { durationSchema } from './duration.ts';
 import { secretSchema } from './secret.ts';
 import { notActing, section, stringListSchema } from './section.ts';

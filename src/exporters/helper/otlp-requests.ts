@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { z } from 'zod';
+import * as z from 'zod';
 import { encodeOtlpPieces, type EncodeOptions } from '../../codecs/otlp/encode.ts';
 import type { Host, Settings } from '../../component/component.ts';
 import type { Counter } from '../../component/telemetry.ts';

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { grpcClientShape, grpcCompressionSchema } from '../../config/sections/grpc.ts';
 import { sendingQueueSchema } from '../../config/sections/queue.ts';
 import { retryOnFailureSchema, timeoutSchema } from '../../config/sections/retry.ts';

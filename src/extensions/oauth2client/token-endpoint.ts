@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Agent, type Dispatcher, ProxyAgent } from 'undici';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Logger } from '../../component/telemetry.ts';
 import type { TlsClientConfig } from '../../config/sections/tls.ts';
 import { type ClientTls, openClientTls } from '../../config/sections/tls-source.ts';

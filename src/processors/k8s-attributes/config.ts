@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { z } from 'zod';
+import * as z from 'zod';
 import { durationSchema } from '../../config/sections/duration.ts';
 import { notActing, section } from '../../config/sections/section.ts';
 import { Re2 } from '../../internal/re2.ts';

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { z } from 'zod';
+import * as z from 'zod';
 import { MAX_FRAME_BYTES } from '../../codecs/otlp/framing.ts';
 import { durationSchema } from '../../config/sections/duration.ts';
 import { notActing, section, stringListSchema } from '../../config/sections/section.ts';

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { z } from 'zod';
+import * as z from 'zod';
 import { isSupported } from '../../compression/compression.ts';
 import { durationSchema } from '../../config/sections/duration.ts';
 import { grpcServerSchema } from '../../config/sections/grpc.ts';

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { isAbsolute } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { debuginfodShape, debuginfodUrls } from '../../config/sections/debuginfod.ts';
 import { demangleSchema } from '../../config/sections/demangle.ts';
 import { durationSchema } from '../../config/sections/duration.ts';
