@@ -1,10 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks';
 import type { Meter } from '../../component/telemetry.ts';
-
-/** Ten wake-ups a second: enough for a p99 per scrape, nothing on the CPU graph. */
-const RESOLUTION_MS = 100;
-const NS_PER_MS = 1e6;
+import { measureLoopDelay } from './loop-delay.ts';
 
 /**
  * Metrics of this process under the Collector's names, and how late the event loop runs. The
@@ -43,18 +39,13 @@ export function observeProcess(meter: Meter): { start(): void; stop(): void } {
     },
   );
 
-  const delay: IntervalHistogram = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
+  const delay = measureLoopDelay();
   meter.observe(
     'gauge',
     'process_event_loop_delay_p99_seconds',
     'How late timers of the event loop ran since the last scrape, 99th percentile in seconds',
     [],
-    () => {
-      // The histogram holds whole intervals; an unhurried loop shows the resolution itself.
-      const lateNs = Math.max(0, delay.percentile(99) - RESOLUTION_MS * NS_PER_MS);
-      delay.reset();
-      return one(lateNs / 1e9);
-    },
+    () => one(delay.takeP99() / 1e9),
   );
-  return { start: () => void delay.enable(), stop: () => void delay.disable() };
+  return delay;
 }
