@@ -38,6 +38,7 @@ export const TEST_PACKAGES = [
   'perl',
   'docker.io',
   'docker-compose',
+  'nghttp2-client',
   'qemu-system-x86',
 ];
 
