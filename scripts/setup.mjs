@@ -84,8 +84,8 @@ export async function setUp({ test = false } = {}) {
   await once(
     'bundle',
     'program',
-    ['src', 'proto', 'scripts/build-bundle.mjs', ...lock],
-    ['build/otelcol-profiles.mjs'],
+    ['src', 'proto', 'bin', 'scripts/build-bundle.mjs', 'scripts/build-code-cache.mjs', ...lock],
+    ['build/otelcol-profiles.cjs'],
     () => {
       run('node', ['scripts/build-bundle.mjs']);
     },

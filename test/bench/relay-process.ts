@@ -12,7 +12,7 @@ import type { Peer } from './peers.ts';
 
 /** The attribute that every relay inserts into every resource. */
 export const ATTRIBUTE = { key: 'deployment.environment.name', value: 'bench' };
-const PROGRAM = join(packageRoot(), 'build', 'otelcol-profiles.mjs');
+const PROGRAM = join(packageRoot(), 'build', 'otelcol-profiles.cjs');
 const START_LIMIT_MS = 20_000;
 /** Of /proc/PID/stat; Linux says 100 to user space on every architecture that Node runs on. */
 const TICKS_A_SECOND = 100;

@@ -23,10 +23,15 @@ describe('the built program without privileges', { timeout: 120_000, skip: WITHO
 
   before(async () => {
     chmodSync(dir, 0o755);
-    for (const part of ['package.json', 'bin', 'proto', 'build/bpf', 'build/web', 'build/chunks']) {
+    for (const part of ['package.json', 'bin', 'proto', 'build/bpf', 'build/web']) {
       cpSync(join(packageRoot(), part), join(dir, 'app', part), { recursive: true });
     }
-    for (const file of ['otelcol-profiles.mjs', 'otelcol_profiles.node', 'otelcol_codecs.node']) {
+    for (const file of [
+      'otelcol-profiles.cjs',
+      'otelcol-profiles.cjs.cache',
+      'otelcol_profiles.node',
+      'otelcol_codecs.node',
+    ]) {
       cpSync(join(packageRoot(), 'build', file), join(dir, 'app', 'build', file));
     }
     mkdirSync(join(dir, 'bin'));

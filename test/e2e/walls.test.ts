@@ -159,10 +159,10 @@ describe('what is kept from the profiler', { timeout: 480_000, skip: WITHOUT_ROO
 
   it('says what to do where the addon is missing, and shows the collector alone where it may', async () => {
     const app = join(dir, 'app');
-    for (const part of ['package.json', 'bin', 'proto', 'build/bpf', 'build/web', 'build/chunks']) {
+    for (const part of ['package.json', 'bin', 'proto', 'build/bpf', 'build/web']) {
       cpSync(join(packageRoot(), part), join(app, part), { recursive: true });
     }
-    for (const file of ['otelcol-profiles.mjs', 'otelcol_codecs.node']) {
+    for (const file of ['otelcol-profiles.cjs', 'otelcol-profiles.cjs.cache', 'otelcol_codecs.node']) {
       cpSync(join(packageRoot(), 'build', file), join(app, 'build', file));
     }
     const command = join(app, 'bin', 'otelcol-profiles');
