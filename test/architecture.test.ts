@@ -58,7 +58,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   ],
   connectors: ['config', 'component', 'consumer', 'pdata', 'internal'],
   extensions: ['codecs', 'config', 'component', 'consumer', 'pdata', 'internal'],
-  service: ['component', 'consumer', 'config', 'pdata', 'internal'],
+  service: ['grpc', 'component', 'consumer', 'config', 'pdata', 'internal'],
   cli: ['service', 'native', 'config', 'component', 'consumer', 'pdata', 'internal', 'distribution.ts'],
   'distribution.ts': ['receivers', 'processors', 'exporters', 'connectors', 'extensions', 'component'],
   'main.ts': ['cli', 'service', 'config', 'component', 'distribution.ts', 'internal'],

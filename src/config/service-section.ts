@@ -2,8 +2,14 @@
 import * as z from 'zod';
 import type { ComponentId } from '../component/id.ts';
 import { durationSchema } from './sections/duration.ts';
-import { headersSchema } from './sections/secret.ts';
 import { choice, notActing, section, stringListSchema } from './sections/section.ts';
+import {
+  logProcessorsSchema,
+  periodicSchema,
+  samplerSchema,
+  spanProcessorsSchema,
+  viewsSchema,
+} from './telemetry-export.ts';
 
 /** A pipeline with its ids parsed; every id names a configured component. */
 export interface PipelineConfig {
@@ -29,7 +35,10 @@ const logsSchema = section({
     'does not act: entries name their component instead of a line of code',
   ),
   disable_stacktrace: notActing(z.boolean(), 'does not act: stack traces are logged at level debug alone'),
-  disable_zap_resource: notActing(z.boolean()),
+  disable_zap_resource: notActing(
+    z.boolean(),
+    'does not act: lines do not repeat the resource; exported entries carry it once',
+  ),
   sampling: section({
     enabled: z.boolean().default(true),
     tick: durationSchema().default(10_000),
@@ -39,7 +48,7 @@ const logsSchema = section({
   output_paths: stringListSchema.default(['stderr']),
   error_output_paths: stringListSchema.default(['stderr']),
   initial_fields: z.record(z.string(), z.json()).default({}),
-  processors: notActing(z.array(z.json())),
+  processors: logProcessorsSchema,
 });
 
 const prometheusSchema = section({
@@ -51,35 +60,16 @@ const prometheusSchema = section({
   with_resource_constant_labels: notActing(z.json()),
 });
 
-const periodicSchema = section({
-  interval: z.int().min(1).default(60_000),
-  timeout: z.int().min(0).default(30_000),
-  exporter: section({
-    otlp: section({
-      protocol: z.enum(['grpc', 'http/protobuf', 'http/json']).optional(),
-      endpoint: z.string().optional(),
-      headers: headersSchema.default({}),
-      insecure: z.boolean().optional(),
-      timeout: z.int().min(0).default(10_000),
-      temporality_preference: z.enum(['cumulative', 'delta', 'lowmemory']).optional(),
-    }).optional(),
-    console: section({}).optional(),
-  }),
-});
-
 const readerSchema = section({
   pull: section({ exporter: section({ prometheus: prometheusSchema }) }).optional(),
-  periodic: notActing(
-    periodicSchema,
-    'does not act yet: own metrics are offered for scraping (pull::exporter::prometheus) alone',
-  ),
+  periodic: periodicSchema.optional(),
 });
 
 const metricsSchema = section(
   {
     level: choice('normal', 'none', 'basic', 'detailed').default('normal'),
     readers: z.array(readerSchema).default(() => [readerSchema.parse({ pull: {} })]),
-    views: notActing(z.array(z.json())),
+    views: viewsSchema,
   },
   (metrics, issues) => {
     if (metrics.level === 'none' || metrics.readers.length > 0) return;
@@ -93,9 +83,9 @@ const metricsSchema = section(
 
 const tracesSchema = section({
   level: choice('basic', 'none').default('basic'),
-  propagators: z.array(z.enum(['tracecontext', 'b3'])).default([]),
-  processors: notActing(z.array(z.json()), 'does not act yet: own spans are not exported'),
-  sampler: notActing(z.json()),
+  propagators: z.array(z.enum(['tracecontext', 'b3'])).default(['tracecontext']),
+  processors: spanProcessorsSchema,
+  sampler: samplerSchema,
 });
 
 const scalarSchema = z.union([z.string(), z.number(), z.boolean()]).transform(String);

@@ -64,3 +64,18 @@ export function countItems(
     },
   };
 }
+
+/** Puts the work of a processor or connector, and of what comes after it, into a span. */
+export function traceItems(
+  kind: 'processor' | 'connector',
+  { tracer, id }: Pick<Settings, 'tracer' | 'id'>,
+  next: ProfilesConsumer,
+): ProfilesConsumer {
+  const name = `${kind}/${id.text}/profiles`;
+  return {
+    consumeProfiles(batch, signal) {
+      const attributes = { [kind]: id.text, items: batch.sampleCount };
+      return withSpan(tracer, name, attributes, () => next.consumeProfiles(batch, signal));
+    },
+  };
+}

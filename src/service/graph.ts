@@ -18,7 +18,7 @@ import type { ConfiguredComponent, LoadedConfig } from '../config/loaded-config.
 import type { PipelineConfig } from '../config/service-section.ts';
 import type { ProfilesConsumer } from '../consumer/consumer.ts';
 import { fanOut } from '../consumer/fan-out.ts';
-import { countItems, countReceived } from './counting-consumer.ts';
+import { countItems, countReceived, traceItems } from './counting-consumer.ts';
 import { type BuiltPipeline, type Level, levelsOf } from './levels.ts';
 import type { Node } from './node.ts';
 import { notePlace, noteStability } from './notes.ts';
@@ -241,7 +241,8 @@ class GraphBuilder {
       const node = this.#processor(id, pipeline, index);
       this.#links.push([node.outlet, head]);
       processors.unshift(node);
-      head = countItems('processor', 'incoming', this.#itemMeter('processor', id), node.component);
+      const traced = traceItems('processor', node.settings, node.component);
+      head = countItems('processor', 'incoming', this.#itemMeter('processor', id), traced);
     }
     return { head, processors };
   }

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { ClientAuthenticator, RequestHeaders } from '../../component/authenticator.ts';
+import { withTraceHeaders } from '../../component/spans.ts';
 import type { Logger } from '../../component/telemetry.ts';
 import { isPermanent, PermanentError, RetryableError } from '../../consumer/consumer.ts';
 import { isLoopback } from '../../internal/endpoint.ts';
 import { TransportError } from './delivery.ts';
 
 /**
- * Sends with the headers that the authenticator makes. Where the server refuses the credentials and the
+ * Sends with the headers that the authenticator makes, and those of the trace that it is part of. Where the server refuses the credentials and the
  * authenticator has others, it is sent once more with those. `isRefusal` is given what `send` resolved or
  * rejected with.
  */
@@ -17,12 +18,13 @@ export async function sendAuthorized<T>(
   send: (headers: RequestHeaders) => Promise<T>,
   isRefusal: (outcome: unknown) => boolean,
 ): Promise<T> {
-  if (auth === undefined) return send(headers);
-  const first = await authorize(auth, headers, signal);
+  const traced = withTraceHeaders(headers);
+  if (auth === undefined) return send(traced);
+  const first = await authorize(auth, traced, signal);
   const [outcome] = await Promise.allSettled([send(first)]);
   const result: unknown = outcome.status === 'fulfilled' ? outcome.value : outcome.reason;
   if (isRefusal(result) && (await auth.refused?.(first, signal)) === true)
-    return send(await authorize(auth, headers, signal));
+    return send(await authorize(auth, traced, signal));
   if (outcome.status === 'rejected') throw outcome.reason;
   return outcome.value;
 }

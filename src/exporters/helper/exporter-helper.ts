@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { Context } from '@opentelemetry/api';
 import type { Exporter, Host, Settings } from '../../component/component.ts';
+import { currentContext } from '../../component/spans.ts';
 import type { StoredRecord } from '../../component/storage.ts';
 import type { SendingQueueConfig } from '../../config/sections/queue.ts';
 import type { RetryOnFailureConfig } from '../../config/sections/retry.ts';
@@ -89,6 +91,8 @@ interface Item {
   readonly weight: Weight;
   readonly quantity: Quantity;
   readonly done: ((error?: unknown) => void) | undefined;
+  /** The trace in which it was accepted; an earlier run's is not known. */
+  readonly origin: Context | undefined;
   /** Samples whose outcome is open, those that were not delivered, and the error of these. */
   openSamples: number;
   failedSamples: number;
@@ -168,6 +172,7 @@ class QueueingExporter implements HelpedExporter {
         weight,
         quantity,
         done: undefined,
+        origin: undefined,
         openSamples: quantity.samples,
         failedSamples: 0,
         error: undefined,
@@ -238,6 +243,7 @@ class QueueingExporter implements HelpedExporter {
         weight,
         quantity,
         done,
+        origin: currentContext(),
         openSamples: quantity.samples,
         failedSamples: 0,
         error: undefined,
@@ -319,7 +325,7 @@ class QueueingExporter implements HelpedExporter {
     const isStored = runs.some(({ owner }) => owner.record !== undefined);
     let error: unknown;
     try {
-      await this.#send(batch, quantityOf(batch), isStored);
+      await this.#send(batch, quantityOf(batch), isStored, originsOf(runs));
     } catch (cause) {
       error = cause;
     }
@@ -341,7 +347,8 @@ class QueueingExporter implements HelpedExporter {
     let error: unknown;
     try {
       const known = batch ?? (record && (await this.#read(record, quantity)));
-      if (known !== undefined) await this.#send(known, quantity, record !== undefined);
+      if (known !== undefined)
+        await this.#send(known, quantity, record !== undefined, originsOf([{ owner: item }]));
     } catch (cause) {
       error = cause;
     }
@@ -351,7 +358,12 @@ class QueueingExporter implements HelpedExporter {
   }
 
   /** Rejects where not everything was delivered; the loss is counted and told then. */
-  async #send(batch: ProfilesBatch, quantity: Quantity, isStored: boolean): Promise<void> {
+  async #send(
+    batch: ProfilesBatch,
+    quantity: Quantity,
+    isStored: boolean,
+    origins: readonly Context[],
+  ): Promise<void> {
     const { signal } = this.#abandon;
     if (signal.aborted && isStored)
       throw new KeptError('not sent before the shutdown', { cause: signal.reason });
@@ -359,7 +371,7 @@ class QueueingExporter implements HelpedExporter {
       this.#sender.abandon(quantity);
       throw signal.reason;
     }
-    await this.#sender.deliver(this.#open(batch), quantity, signal, isStored);
+    await this.#sender.deliver(this.#open(batch), quantity, signal, isStored, origins);
   }
 
   /** The outcome of an item is known. What is stored is removed once it is delivered, or can never be. */
@@ -433,6 +445,9 @@ class QueueingExporter implements HelpedExporter {
     await this.#options.shutdown?.();
   }
 }
+
+const originsOf = (runs: readonly { readonly owner: Item }[]): Context[] =>
+  runs.flatMap(({ owner }) => owner.origin ?? []);
 
 /** Undefined where all was delivered. Whoever sends again what was delivered in part would deliver that twice. */
 function outcomeOf({ error, failedSamples, quantity }: Item): unknown {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { Context } from '@opentelemetry/api';
 import type { Settings } from '../../component/component.ts';
 import { withSpan } from '../../component/spans.ts';
 import type { RetryOnFailureConfig } from '../../config/sections/retry.ts';
@@ -45,14 +46,19 @@ export class Sender {
 
   /**
    * Resolves when everything is delivered; else rejects with the last error, after counting the loss. What is stored
-   * (`isStored`) is not lost by a shutdown: that rejects with KeptError.
+   * (`isStored`) is not lost by a shutdown: that rejects with KeptError. `origins`: where it was handed over.
    */
-  deliver(delivery: Delivery, total: Quantity, signal: AbortSignal, isStored = false): Promise<void> {
+  deliver(
+    delivery: Delivery,
+    total: Quantity,
+    signal: AbortSignal,
+    isStored = false,
+    origins?: readonly Context[],
+  ): Promise<void> {
     const { tracer, id } = this.#settings;
     const attributes = { exporter: id.text, items: total.samples };
-    return withSpan(tracer, `exporter/${id.text}/profiles`, attributes, () =>
-      this.#deliver(delivery, total, signal, isStored),
-    );
+    const deliver = (): Promise<void> => this.#deliver(delivery, total, signal, isStored);
+    return withSpan(tracer, `exporter/${id.text}/profiles`, attributes, deliver, origins);
   }
 
   async #deliver(delivery: Delivery, total: Quantity, signal: AbortSignal, isStored: boolean): Promise<void> {

@@ -2,6 +2,7 @@
 import type { IncomingHttpHeaders } from 'node:http2';
 import { decodeOtlpLeniently } from '../../codecs/otlp/decode.ts';
 import { AuthenticationError, type ServerAuthenticator } from '../../component/authenticator.ts';
+import { withinTraceOf } from '../../component/spans.ts';
 import type { Counter, Logger } from '../../component/telemetry.ts';
 import type { GrpcServerConfig } from '../../config/sections/grpc.ts';
 import { openServerTls } from '../../config/sections/tls-source.ts';
@@ -66,10 +67,11 @@ async function admit(authenticator: ServerAuthenticator, headers: IncomingHttpHe
 }
 
 function exportTo(intake: Intake): UnaryHandler {
-  return async (request, { signal }) => {
+  return async (request, { signal, headers }) => {
     try {
       // The server holds the request's bytes until it is answered.
-      return encodeResponse(await intake.accept('grpc', 0, () => decodeOtlpLeniently(request), signal));
+      const decode = () => decodeOtlpLeniently(request);
+      return encodeResponse(await withinTraceOf(headers, () => intake.accept('grpc', 0, decode, signal)));
     } catch (error) {
       throw Refusal.from(error);
     }

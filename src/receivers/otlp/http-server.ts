@@ -14,6 +14,7 @@ import {
   type ServerAuthenticator,
 } from '../../component/authenticator.ts';
 import { openServerTls } from '../../config/sections/tls-source.ts';
+import { withinTraceOf } from '../../component/spans.ts';
 import { RetryableError } from '../../consumer/consumer.ts';
 import { Code } from '../../grpc/status.ts';
 import { encodeStatus } from '../../grpc/status-details.ts';
@@ -103,7 +104,8 @@ class Exchange {
       const body = await this.#readBody(held);
       // From here on the intake holds the same bytes.
       held.release();
-      const rejected = await this.#intake.accept('http', body.length, () => this.#decode(body), this.#signal);
+      const accept = () => this.#intake.accept('http', body.length, () => this.#decode(body), this.#signal);
+      const rejected = await withinTraceOf(this.#request.headers, accept);
       this.#send(200, this.#isJson ? responseJson(rejected) : encodeResponse(rejected));
     } catch (error) {
       if (!this.#signal.aborted) this.#sendRefusal(error);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { LogFields, Logger } from '../../component/telemetry.ts';
 import { type Clock, systemClock } from '../../internal/clock.ts';
-import { type Encode, encodeConsole, encodeJson, type Level } from './log-encoding.ts';
+import { type Encode, encodeConsole, encodeJson, type Entry, type Level } from './log-encoding.ts';
 import { LogSampler, type Sampling } from './log-sampler.ts';
 
 export interface LoggerOptions {
@@ -11,6 +11,8 @@ export interface LoggerOptions {
   readonly fields: LogFields;
   /** Gets whole lines. */
   readonly write: (line: string) => void;
+  /** Gets every entry that is written, too, unless it came through `local`. */
+  readonly onEntry?: (entry: Entry) => void;
   /** Told of each entry that sampling held back. */
   readonly onHeldBack?: () => void;
   readonly clock?: Clock;
@@ -22,6 +24,8 @@ const SILENT = 4;
 
 /** A logger whose form can be changed under all the loggers that were made of it. */
 export interface RootLogger extends Logger {
+  /** Writes as the others do, and `onEntry` hears nothing of it: for what that itself has to say. */
+  readonly local: Logger;
   configure(options: LoggerOptions): void;
 }
 
@@ -30,6 +34,7 @@ export function createLogger(options: LoggerOptions): RootLogger {
   const form: { current: Form } = { current: formOf(options) };
   const logger = new LineLogger(form, {});
   return Object.assign(logger, {
+    local: new LineLogger(form, {}, true),
     configure(next: LoggerOptions): void {
       form.current = formOf(next);
     },
@@ -54,10 +59,12 @@ const formOf = (options: LoggerOptions): Form => ({
 class LineLogger implements Logger {
   readonly #form: { readonly current: Form };
   readonly #fields: LogFields;
+  readonly #isLocal: boolean;
 
-  constructor(form: { readonly current: Form }, fields: LogFields) {
+  constructor(form: { readonly current: Form }, fields: LogFields, isLocal = false) {
     this.#form = form;
     this.#fields = fields;
+    this.#isLocal = isLocal;
   }
 
   debug(message: string, fields?: LogFields): void {
@@ -77,7 +84,7 @@ class LineLogger implements Logger {
   }
 
   with(fields: LogFields): Logger {
-    return new LineLogger(this.#form, { ...this.#fields, ...fields });
+    return new LineLogger(this.#form, { ...this.#fields, ...fields }, this.#isLocal);
   }
 
   #log(level: Level, message: string, fields: LogFields = {}): void {
@@ -91,7 +98,9 @@ class LineLogger implements Logger {
     const repeats = heldBack > 0 ? { repeats_held_back: heldBack } : {};
     const stack = threshold === 0 ? stackOf(fields) : {};
     const all = { ...options.fields, ...this.#fields, ...fields, ...stack, ...repeats };
-    options.write(encode({ timeMs, level, message, fields: all }));
+    const entry = { timeMs, level, message, fields: all };
+    options.write(encode(entry));
+    if (!this.#isLocal) options.onEntry?.(entry);
   }
 }
 

@@ -8,8 +8,13 @@ import type {
   Meter,
   Observation,
 } from '../../component/telemetry.ts';
+import { type MetricReading, readingsOf, seriesKey } from './readings.ts';
+import { type InstrumentType, keptLabels, type MetricShape, type MetricStream, shapeOf } from './views.ts';
 
 const PREFIX = 'otelcol_';
+const AS_IS: Parameters<typeof shapeOf>[0] = { level: 'normal', views: [] };
+const NO_BUILD = { command: '', version: '' };
+const NOTHING = { add: () => undefined, set: () => undefined, record: () => undefined };
 
 type Read = () => readonly Observation[];
 
@@ -34,12 +39,24 @@ export class MetricsRegistry {
   readonly #registry = new Registry();
   readonly #metrics = new Map<string, Counter | Gauge | Histogram>();
   readonly #observed = new Map<string, Observed>();
+  readonly #shape: MetricShape;
+
+  /** Everything as the code asks for where nothing is configured. */
+  constructor(config = AS_IS, build = NO_BUILD) {
+    this.#shape = shapeOf(config, build);
+  }
 
   readonly contentType: string = this.#registry.contentType;
 
   /** The page that is scraped (Prometheus text format 0.0.4). */
   page(): Promise<string> {
     return this.#registry.metrics();
+  }
+
+  /** Everything that is on the page but for the resource. */
+  async read(): Promise<MetricReading[]> {
+    const isObserved = (name: string): boolean => this.#observed.has(name);
+    return readingsOf(await this.#registry.getMetricsAsJSON(), isObserved);
   }
 
   /** A meter that adds `own` labels to everything. */
@@ -56,19 +73,23 @@ export class MetricsRegistry {
   }
 
   #counter(own: Labels, name: string, help: string, labelNames: readonly string[] = []): CounterContract {
+    const stream = this.#stream(name, help, 'counter');
+    if (stream === undefined) return NOTHING;
     const metric = this.#metric(
-      name,
+      stream.name,
       Counter,
-      () => new Counter(this.#describe(own, name, help, labelNames)),
+      () => new Counter(this.#describe(stream, own, labelNames)),
     );
     // A counter that is on the page from the start makes rates and alerts work from the first event.
-    if (labelNames.length === 0) metric.inc(own, 0);
-    return { add: (value, labels) => metric.inc({ ...own, ...labels }, value) };
+    if (labelNames.length === 0) metric.inc(keptLabels(stream, own), 0);
+    return { add: (value, labels) => metric.inc(keptLabels(stream, { ...own, ...labels }), value) };
   }
 
   #gauge(own: Labels, name: string, help: string, labelNames: readonly string[] = []): GaugeContract {
-    const metric = this.#metric(name, Gauge, () => new Gauge(this.#describe(own, name, help, labelNames)));
-    return { set: (value, labels) => metric.set({ ...own, ...labels }, value) };
+    const stream = this.#stream(name, help, 'gauge');
+    if (stream === undefined) return NOTHING;
+    const metric = this.#metric(stream.name, Gauge, () => new Gauge(this.#describe(stream, own, labelNames)));
+    return { set: (value, labels) => metric.set(keptLabels(stream, { ...own, ...labels }), value) };
   }
 
   #histogram(
@@ -78,27 +99,33 @@ export class MetricsRegistry {
     buckets: readonly number[],
     labelNames: readonly string[] = [],
   ): HistogramContract {
-    const make = (): Histogram =>
-      new Histogram({ ...this.#describe(own, name, help, labelNames), buckets: [...buckets] });
-    const metric = this.#metric(name, Histogram, make);
-    return { record: (value, labels) => metric.observe({ ...own, ...labels }, value) };
+    const stream = this.#stream(name, help, 'histogram');
+    if (stream === undefined) return NOTHING;
+    const described = this.#describe(stream, own, labelNames);
+    const make = (): Histogram => new Histogram({ ...described, buckets: [...(stream.buckets ?? buckets)] });
+    const metric = this.#metric(stream.name, Histogram, make);
+    return { record: (value, labels) => metric.observe(keptLabels(stream, { ...own, ...labels }), value) };
   }
 
   /** Gives back what ends it. */
   #observe(
     own: Labels,
     kind: 'counter' | 'gauge',
-    name: string,
+    shortName: string,
     help: string,
     labelNames: readonly string[],
     read: Read,
   ): () => void {
-    const withOwn: Read = () => read().map(({ value, labels }) => ({ value, labels: { ...own, ...labels } }));
+    const stream = this.#stream(shortName, help, `observable_${kind}`);
+    if (stream === undefined) return () => undefined;
+    const { name } = stream;
+    const withOwn: Read = () =>
+      read().map(({ value, labels }) => ({ value, labels: keptLabels(stream, { ...own, ...labels }) }));
     let observed = this.#observed.get(name);
     if (observed === undefined) {
       observed = { kind, reads: new Set(), past: new Map() };
       this.#observed.set(name, observed);
-      const description = this.#describe(own, name, help, labelNames);
+      const description = this.#describe(stream, own, labelNames);
       const { reads, past } = observed;
       const all: Read = () => [...past.values(), ...[...reads].flatMap((one) => one())];
       const make = (): Counter | Gauge =>
@@ -109,11 +136,16 @@ export class MetricsRegistry {
     return () => forget(observed, withOwn);
   }
 
-  #describe(own: Labels, name: string, help: string, labelNames: readonly string[]) {
+  #stream(name: string, help: string, type: InstrumentType): MetricStream | undefined {
+    return this.#shape(PREFIX + name, help, type);
+  }
+
+  #describe(stream: MetricStream, own: Labels, labelNames: readonly string[]) {
+    const names = [...Object.keys(own), ...labelNames];
     return {
-      name: PREFIX + name,
-      help,
-      labelNames: [...Object.keys(own), ...labelNames],
+      name: stream.name,
+      help: stream.help,
+      labelNames: names.filter((label) => stream.keepsLabel(label)),
       registers: [this.#registry],
     };
   }
@@ -130,7 +162,7 @@ export class MetricsRegistry {
       this.#metrics.set(name, made);
       return made;
     }
-    if (!(known instanceof kind)) throw new Error(`metric "${PREFIX}${name}" exists as another kind`);
+    if (!(known instanceof kind)) throw new Error(`metric "${name}" exists as another kind`);
     return known;
   }
 
@@ -153,7 +185,7 @@ export class MetricsRegistry {
 function forget({ kind, reads, past }: Observed, read: Read): void {
   if (!reads.delete(read) || kind === 'gauge') return;
   for (const { value, labels } of read()) {
-    const key = JSON.stringify(Object.entries(labels ?? {}).sort(([a], [b]) => (a < b ? -1 : 1)));
+    const key = seriesKey(labels ?? {});
     past.set(key, { value: value + (past.get(key)?.value ?? 0), ...(labels && { labels }) });
   }
 }

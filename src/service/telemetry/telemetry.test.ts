@@ -91,7 +91,9 @@ describe('service telemetry', () => {
       const path = join(folder, 'own.log');
       const parse = (logs: object) => telemetrySchema.parse({ logs, metrics: { level: 'none' } });
       const config = parse({ output_paths: [path], encoding: 'json' });
-      const { logger, prepareLogs } = createTelemetry(config, TEST_BUILD);
+      const made = createTelemetry(config, TEST_BUILD);
+      const { logger } = made;
+      const prepareLogs = (logs: typeof config.logs) => made.prepareLogs(logs);
       const child = logger.with({ part: 'a' });
       child.info('one');
       renameSync(path, `${path}.1`);
