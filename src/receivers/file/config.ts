@@ -2,7 +2,7 @@
 import * as z from 'zod';
 import { MAX_FRAME_BYTES } from '../../codecs/otlp/framing.ts';
 import { durationSchema } from '../../config/sections/duration.ts';
-import { notActing, section, stringListSchema } from '../../config/sections/section.ts';
+import { extensionReference, notActing, section, stringListSchema } from '../../config/sections/section.ts';
 import { Glob } from './glob.ts';
 
 const DEFAULT_MAX_BYTES = 64 * 1024 * 1024;
@@ -59,14 +59,8 @@ export const configSchema = section({
   replay_file: z.boolean().default(false),
   /** One message, also after decompression; longer ones are skipped. */
   max_log_size: sizeSchema.default(DEFAULT_MAX_BYTES),
-  storage: z
-    .null()
-    .optional()
-    .or(
-      z.string().refine(() => false, {
-        error: 'is not supported: positions are not kept over a restart',
-      }),
-    ),
+  /** The extension that keeps over a restart how far files are read. */
+  storage: extensionReference('storage').nullish(),
   encoding: z
     .string()
     .refine((name) => /^utf-?8$/i.test(name), 'must be utf-8: OTLP/JSON is always UTF-8')

@@ -234,10 +234,6 @@ describe('file receiver', () => {
       [{ include: ['a{b'] }, 'syntax error in pattern: "{" without "}" in "a{b"'],
       [{ include: ['a'], max_log_size: 'much' }, 'invalid size "much" (examples: 65536, "16MiB")'],
       [{ include: ['a'], encoding: 'utf-16' }, 'must be utf-8: OTLP/JSON is always UTF-8'],
-      [
-        { include: ['a'], storage: 'file_storage' },
-        'is not supported: positions are not kept over a restart',
-      ],
       [{ include: ['a'], poll_interval: '1ms' }, 'must be at least 10ms'],
     ] as const) {
       const { error } = configSchema.safeParse(config);

@@ -20,6 +20,15 @@ export interface MessageSink {
    */
   takeLine(line: Uint8Array, offset: number, mayGrow: boolean): Promise<boolean>;
   skipped(reason: SkipReason, offset: number, detail: string): void;
+  /** All that stands before the reader's place was delivered or given up. */
+  passed?(): Promise<void>;
+}
+
+/** Where a reader is. */
+export interface ReadingPlace {
+  readonly offset: number;
+  /** In the middle of a line that is passed over. */
+  readonly passing: boolean;
 }
 
 const FIRST_CHUNK_BYTES = 64 * 1024;
@@ -36,9 +45,14 @@ export class MessageReader {
   #passing = false;
   #broken = false;
 
-  constructor(maxBytes: number, offset = 0) {
+  constructor(maxBytes: number, place: ReadingPlace = { offset: 0, passing: false }) {
     this.#maxBytes = maxBytes;
-    this.offset = offset;
+    this.offset = place.offset;
+    this.#passing = place.passing;
+  }
+
+  get place(): ReadingPlace {
+    return { offset: this.offset, passing: this.#passing };
   }
 
   /** Starts again at the beginning, for a source that is another one now. */
@@ -109,6 +123,7 @@ export class MessageReader {
         await sink.takeFrame(message, at);
       }
       this.offset = end;
+      await sink.passed?.();
     }
   }
 
@@ -137,6 +152,7 @@ export class MessageReader {
       await this.#takeLine(chunk.subarray(from, end), at + from, sink);
       from = end + 1;
       this.offset = at + from;
+      await sink.passed?.();
     }
     if (this.#passing) {
       from = chunk.length;

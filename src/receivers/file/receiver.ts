@@ -9,6 +9,8 @@ import { type Clock, sleep, systemClock } from '../../internal/clock.ts';
 import type { Config } from './config.ts';
 import { Glob, Search } from './glob.ts';
 import { Intake, Stopped } from './intake.ts';
+import type { MessageSink } from './message-reader.ts';
+import { Positions } from './positions.ts';
 import { fileKey, WatchedFile } from './watched-file.ts';
 
 const MAX_FILES = 10_000;
@@ -35,6 +37,7 @@ export class FileReceiver implements Receiver {
   readonly #bytes: Counter;
   /** What could not be opened, so that it is told once. */
   readonly #unreadable = new Set<string>();
+  #positions: Positions | undefined;
   #running: Promise<void> = Promise.resolve();
   #isFirst = true;
   #saidCut = false;
@@ -53,7 +56,9 @@ export class FileReceiver implements Receiver {
     ]);
   }
 
-  async start(_host: Host, _signal: AbortSignal): Promise<void> {
+  async start(host: Host, _signal: AbortSignal): Promise<void> {
+    const { storage } = this.#config;
+    if (typeof storage === 'string') this.#positions = await Positions.open(this.#settings, host, storage);
     this.#running = this.#run();
   }
 
@@ -77,6 +82,7 @@ export class FileReceiver implements Receiver {
       if (!signal.aborted) this.#settings.logger.error('reading files failed unexpectedly', { error });
     } finally {
       await Promise.allSettled([...this.#files.values()].map((file) => file.close()));
+      await this.#positions?.close();
     }
   }
 
@@ -91,7 +97,8 @@ export class FileReceiver implements Receiver {
       // A file that is renamed while one looks may be found under neither name.
       const isGone = ++file.missed > 1;
       if (isGone) this.#files.delete(key);
-      await this.#guarded(file.path, () => file.readUnseen(isGone, this.#intake.sinkOf(file.path)));
+      await this.#guarded(file.path, () => file.readUnseen(isGone, this.#sinkOf(key, file)));
+      if (isGone) this.#positions?.forget(key);
     }
     for (const key of [...this.#files.keys(), ...found.keys()]) {
       const at = found.get(key);
@@ -105,16 +112,28 @@ export class FileReceiver implements Receiver {
   async #read(key: string, { path, stats }: Found): Promise<void> {
     let file = this.#files.get(key);
     if (file === undefined) {
-      file = new WatchedFile(path, stats, this.#config.max_log_size);
-      this.#files.set(key, file);
       const { start_at, replay_file } = this.#config;
-      this.#settings.logger.info('Started watching file', { path });
-      if (this.#isFirst && start_at === 'end' && !replay_file) await file.skipToEnd(stats);
+      const known = replay_file ? undefined : this.#positions?.get(key);
+      file = new WatchedFile(path, stats, this.#config.max_log_size, known);
+      this.#files.set(key, file);
+      this.#settings.logger.info('Started watching file', { path, ...(known && { offset: known.offset }) });
+      const isSkipped = this.#isFirst && start_at === 'end' && known === undefined;
+      if (isSkipped && !replay_file) await file.skipToEnd(stats);
     } else if (this.#config.replay_file) file.rewind();
     file.path = path;
-    this.#bytes.add(await file.read(stats, this.#intake.sinkOf(path)));
+    this.#bytes.add(await file.read(stats, this.#sinkOf(key, file)));
+    // Also what was passed over, and files that are read as a whole.
+    await this.#positions?.save(key, file.position);
     const open = [...this.#files.values()].filter(({ isOpen }) => isOpen).length;
     if (open > MAX_OPEN_FILES) await file.close();
+  }
+
+  /** Where the messages of a file go; with a storage each is noted when it is dealt with. */
+  #sinkOf(key: string, file: WatchedFile): MessageSink {
+    const sink = this.#intake.sinkOf(file.path);
+    const positions = this.#positions;
+    if (positions === undefined) return sink;
+    return { ...sink, passed: () => positions.save(key, file.position) };
   }
 
   /** Files that match, by device and inode. Anything but a regular file is left alone. */

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+import { createHash } from 'node:crypto';
 import { constants, type Stats } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { CompressionError, type CompressionName, decompress } from '../../compression/compression.ts';
-import { type ByteSource, MessageReader, type MessageSink } from './message-reader.ts';
+import { type ByteSource, MessageReader, type MessageSink, type ReadingPlace } from './message-reader.ts';
 
 const FINGERPRINT_BYTES = 1024;
 const MAGIC_BYTES = 4;
@@ -16,6 +17,15 @@ export function compressionOf(bytes: Uint8Array): CompressionName | undefined {
   if (a === 0x28 && b === 0xb5 && c === 0x2f && d === 0xfd) return 'zstd';
   return a === 0x1f && b === 0x8b && c === 8 ? 'gzip' : undefined;
 }
+
+/** How far a file is read, and how it begins, for a later run. */
+export interface FilePosition extends ReadingPlace {
+  /** Of the first bytes, so many as there were up to 1 KiB. */
+  readonly beginBytes: number;
+  readonly beginHash: string;
+}
+
+const hashOf = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('base64');
 
 /** What a file is known by, whatever its name: device and inode. */
 export const fileKey = ({ dev, ino }: Stats): string => `${dev}:${ino}`;
@@ -37,12 +47,24 @@ export class WatchedFile {
   #seen = -1;
   #packed: boolean | undefined;
 
-  /** `stats`: of the file that is meant, whatever has its name by now. */
-  constructor(path: string, stats: Stats, maxBytes: number) {
+  #known: FilePosition | undefined;
+
+  /** `stats`: of the file that is meant, whatever has its name by now. `known`: where an earlier run was. */
+  constructor(path: string, stats: Stats, maxBytes: number, known?: FilePosition) {
     this.path = path;
     this.#key = fileKey(stats);
     this.#maxBytes = maxBytes;
-    this.#reader = new MessageReader(maxBytes);
+    this.#known = known;
+    this.#reader = new MessageReader(maxBytes, known);
+  }
+
+  get position(): FilePosition {
+    const begin = this.#fingerprint;
+    const { beginBytes, beginHash } = this.#known ?? {
+      beginBytes: begin.length,
+      beginHash: hashOf(begin),
+    };
+    return { ...this.#reader.place, beginBytes, beginHash };
   }
 
   get isOpen(): boolean {
@@ -115,12 +137,21 @@ export class WatchedFile {
       const begin = Buffer.alloc(Math.min(FINGERPRINT_BYTES, size));
       const got = begin.subarray(0, await source.read(begin, 0));
       const known = Math.min(got.length, this.#fingerprint.length);
-      if (!got.subarray(0, known).equals(this.#fingerprint.subarray(0, known))) this.rewind();
+      if (!got.subarray(0, known).equals(this.#fingerprint.subarray(0, known)) || this.#isAnother(got))
+        this.rewind();
+      this.#known = undefined;
       this.#fingerprint = got;
     }
     if (this.#packed === undefined && this.#fingerprint.length >= MAGIC_BYTES)
       this.#packed = compressionOf(this.#fingerprint) !== undefined;
     return source;
+  }
+
+  /** Whether an earlier run saw other bytes there: the inode has gone to another file. */
+  #isAnother(begin: Buffer): boolean {
+    const known = this.#known;
+    if (known === undefined) return false;
+    return begin.length < known.beginBytes || hashOf(begin.subarray(0, known.beginBytes)) !== known.beginHash;
   }
 
   /** The file may have been rotated away since one looked: then the next look finds both. */
@@ -157,7 +188,10 @@ export class WatchedFile {
       const reason = error.reason === 'too_large' ? 'too_large' : 'malformed';
       return sink.skipped(reason, at, error.message);
     }
-    await new MessageReader(this.#maxBytes).read(new BytesSource(plain), plain.length, true, sink);
+    // Places in what is unpacked are none in the file: that is read as a whole or not.
+    const { skipped, takeFrame, takeLine } = sink;
+    const inner = { skipped, takeFrame, takeLine };
+    await new MessageReader(this.#maxBytes).read(new BytesSource(plain), plain.length, true, inner);
   }
 }
 
