@@ -139,17 +139,51 @@ describe('the command line program', () => {
     assert.equal(config.exporters.otlp_grpc['timeout'], '5s');
   });
 
+  it('prints a configuration with faults where it need not be valid, and then only with its secrets', async () => {
+    const flags = [
+      'print-config',
+      '--config',
+      CONFIG,
+      '--set=exporters.otlp_grpc.endpont=x',
+      '--validate=false',
+    ];
+    const hidden = await run(...flags);
+    assert.deepEqual([hidden.code, hidden.out], [1, '']);
+    assert.match(
+      hidden.err,
+      /cannot be redacted; to print it with its secrets add --mode=unredacted\n.*endpont/,
+    );
+    const shown = await run(...flags, '--mode=unredacted');
+    assert.equal(shown.code, 0);
+    const { otlp_grpc } = (parse(shown.out) as { exporters: Record<string, Record<string, unknown>> })
+      .exporters;
+    assert.deepEqual([otlp_grpc?.['endpont'], otlp_grpc?.['headers']], ['x', { authorization: 's3cret' }]);
+    assert.match(shown.err, /has invalid keys: endpont/);
+    assert.equal((await run(...flags.slice(0, -1), '--mode=unredacted')).code, 1);
+    const valid = await run('print-config', '--config', CONFIG, '--validate=false');
+    assert.equal(parse(valid.out).exporters.otlp_grpc.headers.authorization, '[REDACTED]');
+  });
+
   it('lists its components with their stability for profiles', async () => {
     const { out } = await run('components');
-    const list = parse(out) as { receivers: { name: string; stability: Record<string, string> }[] };
-    assert.ok(
-      list.receivers.some(({ name, stability }) => name === 'otlp' && stability['profiles'] !== undefined),
-    );
+    const list = parse(out) as {
+      receivers: { name: string; module: string; stability: Record<string, string> }[];
+    };
+    const otlp = list.receivers.find(({ name }) => name === 'otlp');
+    assert.equal(otlp?.stability['profiles'], 'beta');
+    assert.match(otlp.module, /^otelcol-profiles\/receivers\/otlp v\d+\.\d+\.\d+$/);
   });
 
   it('shows feature gates as the command line sets them', async () => {
     const { out } = await run('featuregate', '--feature-gates', '-service.profilesSupport');
-    assert.match(out, /^ID +Enabled +Stage +Description\nservice\.profilesSupport +false +beta +/);
+    assert.match(
+      out,
+      /^ID +Enabled +Stage +From +To +Description\nservice\.profilesSupport +false +Beta +v0\.1\.0 +Controls /,
+    );
+    assert.match(
+      (await run('featuregate', 'service.profilesSupport')).out,
+      /^Feature: service\.profilesSupport\nEnabled: true\nStage: Beta\nDescription: Controls [^\n]+\nReference URL: https:[^\n]+\nFrom version: v0\.1\.0\n$/,
+    );
   });
 
   it('runs until SIGTERM and exits with 0', async () => {

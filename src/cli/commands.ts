@@ -56,6 +56,11 @@ export const COMMANDS: readonly Command[] = [
         help: 'redacted (default) hides secrets, unredacted shows them',
       },
       { name: 'format', value: 'FORMAT', choices: ['yaml', 'json'], help: 'yaml (default) or json' },
+      {
+        name: 'validate',
+        choices: ['true', 'false'],
+        help: '--validate=false prints a configuration with faults too, as it is after merging; not redacted',
+      },
     ],
     examples: ['otelcol-profiles print-config --config config.yaml --format json'],
     run: async (invocation) => (await import('./print-config.ts')).printConfig(invocation),

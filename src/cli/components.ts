@@ -27,6 +27,7 @@ export async function components({ io }: Invocation): Promise<number> {
 function describe({ type, kind, aliases, stability }: AnyFactory): object {
   return {
     name: type,
+    module: `${BUILD.command}/${kind}s/${type.replaceAll('_', '-')} v${BUILD.version}`,
     ...(aliases !== undefined && { aliases }),
     stability: { [kind === 'extension' ? 'extension' : 'profiles']: stability },
   };

@@ -8,7 +8,7 @@ export async function featuregate(invocation: Invocation): Promise<number> {
   const { io, positional: id } = invocation;
   const gates = gatesOf(invocation).list();
   if (id === undefined) {
-    io.stdout(table([['ID', 'Enabled', 'Stage', 'Description'], ...gates.map(row)]));
+    io.stdout(table([['ID', 'Enabled', 'Stage', 'From', 'To', 'Description'], ...gates.map(row)]));
     return 0;
   }
   const gate = gates.find((g) => g.id === id);
@@ -18,18 +18,31 @@ export async function featuregate(invocation: Invocation): Promise<number> {
       `no such feature gate "${id}" (valid values: [${ids.join(' ')}])${didYouMean(id, ids)}`,
     );
   }
-  io.stdout(
-    `Feature: ${gate.id}\nEnabled: ${gate.enabled}\nStage: ${gate.stage}\nDescription: ${gate.description}\n`,
-  );
+  const { enabled, description, reference, since, until } = gate;
+  const lines: readonly (readonly [string, string | undefined])[] = [
+    ['Feature', gate.id],
+    ['Enabled', String(enabled)],
+    ['Stage', stageOf(gate)],
+    ['Description', description],
+    ['Reference URL', reference],
+    ['From version', since],
+    ['To version', until],
+  ];
+  io.stdout(lines.map(([name, value]) => (value === undefined ? '' : `${name}: ${value}\n`)).join(''));
   return 0;
 }
 
 const row = (gate: FeatureGate): readonly string[] => [
   gate.id,
   String(gate.enabled),
-  gate.stage,
+  stageOf(gate),
+  gate.since ?? '',
+  gate.until ?? '',
   gate.description,
 ];
+
+/** With a capital, as the Collector writes it. */
+const stageOf = ({ stage }: FeatureGate): string => stage.charAt(0).toUpperCase() + stage.slice(1);
 
 function table(rows: readonly (readonly string[])[]): string {
   const widths = (rows[0] ?? []).map((_, column) =>

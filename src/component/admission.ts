@@ -20,7 +20,9 @@ export function admissionsOf(host: Host, middlewares: readonly { readonly id: st
         `failed to resolve middleware "${id}": middleware not found (list it in service::extensions)`,
       );
     if (!isAdmission(found))
-      throw new Error(`failed to resolve middleware "${id}": requested extension is not a middleware`);
+      throw new Error(
+        `failed to resolve middleware "${id}": requested extension is not a middleware (memory_limiter is one, and guards servers)`,
+      );
     return found;
   });
 }

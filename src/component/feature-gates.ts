@@ -7,14 +7,26 @@ export interface FeatureGate {
   readonly stage: GateStage;
   readonly description: string;
   readonly enabled: boolean;
+  /** Version of this program since which there is the gate. */
+  readonly since?: string | undefined;
+  /** Version in which it goes away, where that is known. */
+  readonly until?: string | undefined;
+  /** Where to read more. */
+  readonly reference?: string | undefined;
 }
 
 /** Feature gates and what the command line made of them. Alpha gates start off, beta and stable ones on. */
 export class FeatureGates {
   readonly #gates = new Map<string, FeatureGate>();
 
-  register(id: string, stage: GateStage, description: string): void {
-    this.#gates.set(id, { id, stage, description, enabled: stage === 'beta' || stage === 'stable' });
+  register(
+    id: string,
+    stage: GateStage,
+    description: string,
+    more: Pick<FeatureGate, 'since' | 'until' | 'reference'> = {},
+  ): void {
+    const enabled = stage === 'beta' || stage === 'stable';
+    this.#gates.set(id, { id, stage, description, enabled, ...more });
   }
 
   list(): readonly FeatureGate[] {
@@ -52,6 +64,9 @@ export const PROFILES_SUPPORT = 'service.profilesSupport';
 /** The gates of this distribution. Profiles are the one signal here, so their gate is on by default. */
 export function defaultFeatureGates(): FeatureGates {
   const gates = new FeatureGates();
-  gates.register(PROFILES_SUPPORT, 'beta', 'Controls whether profiles support can be enabled');
+  gates.register(PROFILES_SUPPORT, 'beta', 'Controls whether profiles support can be enabled', {
+    since: 'v0.1.0',
+    reference: 'https://github.com/open-telemetry/opentelemetry-collector/pull/11477',
+  });
   return gates;
 }

@@ -68,7 +68,7 @@ export async function unpack(
     const message = `message cannot be decompressed with ${encoding}: ${cause.message}`;
     throw new MessageError('malformed', Code.internal, message, { cause });
   }
-  if (!hold.grow(plain.length)) throw busy();
+  if (!hold.grow(plain.length)) throw busy(hold);
   return plain;
 }
 

@@ -29,6 +29,8 @@ export interface Hold {
   grow(bytes: number): boolean;
   /** Gives everything back; a second call does nothing. */
   release(): void;
+  /** What a sender is told where there is no room, in place of the usual. */
+  readonly why?: string;
 }
 
 /** A message as it was sent. */
@@ -54,8 +56,10 @@ export function tooLarge(lengthBytes: number | string, maxBytes: number): Messag
   return new MessageError('too_large', Code.resourceExhausted, message);
 }
 
-export function busy(): MessageError {
-  return new MessageError('busy', Code.resourceExhausted, 'too many bytes of requests are in flight already');
+/** The refusal of a message that finds no room. */
+export function busy({ why }: Hold): MessageError {
+  const usual = 'too many bytes of requests are in flight already';
+  return new MessageError('busy', Code.resourceExhausted, why ?? usual);
 }
 
 /** A message up to this size gets its whole buffer at once. */
@@ -121,7 +125,7 @@ export class MessageReader {
     const old = this.#bytes;
     const stepped = Math.max(FIRST_STEP_BYTES, old.length * GROWTH, needed);
     const size = Math.min(this.#length, stepped);
-    if (!this.#hold.grow(size - old.length)) throw busy();
+    if (!this.#hold.grow(size - old.length)) throw busy(this.#hold);
     this.#bytes = Buffer.allocUnsafeSlow(size);
     old.copy(this.#bytes, 0, 0, this.#filled);
   }

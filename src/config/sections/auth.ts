@@ -29,5 +29,6 @@ export const middlewaresSchema = z
   .unknown()
   .optional()
   .refine((value) => value === undefined || value === null, {
-    error: 'is not supported: this distribution has no middleware extension',
+    error:
+      'is not supported on a client: the one middleware of this distribution, memory_limiter, guards servers; for credentials use "auth"',
   });

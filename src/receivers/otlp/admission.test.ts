@@ -44,8 +44,9 @@ it('asks the middlewares of a protocol before a request is read, and tells clien
   await send(body);
   assert.equal((await post()).status, 200);
   gate.isShut = true;
-  await assert.rejects(send(body), { code: 8 });
+  await assert.rejects(send(body), { code: 8, details: 'full' });
   const refused = await post();
+  assert.match(Buffer.from(await refused.arrayBuffer()).toString('latin1'), /full/);
   assert.deepEqual([refused.status, refused.headers.get('retry-after')], [429, '1']);
   assert.equal(next.batches.length, 2);
   assert.equal(settings.meter.value('receiver_refused_requests', { reason: 'busy' }), 2);

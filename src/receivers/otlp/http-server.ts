@@ -227,7 +227,7 @@ class Exchange {
   }
 
   #grow(held: Hold, bytes: number): void {
-    if (!held.grow(bytes)) throw this.#intake.busy('http');
+    if (!held.grow(bytes)) throw this.#intake.busy('http', held);
   }
 
   #tooLarge(): string {

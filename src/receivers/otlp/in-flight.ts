@@ -7,6 +7,8 @@ export interface Hold {
   grow(bytes: number): boolean;
   /** Gives everything back. */
   release(): void;
+  /** What a client is told where there is no room, in place of the usual. */
+  readonly why?: string;
 }
 
 /**

@@ -42,7 +42,7 @@ export interface Decoded {
 const BUSY_RETRY_AFTER_MS = 1_000;
 
 /** Takes no byte. */
-const NO_ROOM: Hold = { bytes: 0, grow: () => false, release: () => undefined };
+const noRoom = (why: string): Hold => ({ bytes: 0, grow: () => false, release: () => undefined, why });
 
 /** The way of a request from bytes to the pipeline, the same for both transports. */
 export class Intake {
@@ -94,8 +94,11 @@ export class Intake {
    * where an extension lets nothing in.
    */
   hold(transport: Transport): Hold {
-    const isRefused = this.#admissions.get(transport)?.some((admission) => admission.refuse() !== undefined);
-    return isRefused === true ? NO_ROOM : this.#inFlight.open();
+    for (const admission of this.#admissions.get(transport) ?? []) {
+      const refusal = admission.refuse();
+      if (refusal !== undefined) return noRoom(refusal.message);
+    }
+    return this.#inFlight.open();
   }
 
   /** The same for more bytes of a request that was let in. */
@@ -104,8 +107,8 @@ export class Intake {
   }
 
   /** For a request whose bytes find no room, to be thrown. */
-  busy(transport: Transport): Refusal {
-    const message = `${this.#inFlight.bytes} bytes of requests are in flight already`;
+  busy(transport: Transport, held?: Hold): Refusal {
+    const message = held?.why ?? `${this.#inFlight.bytes} bytes of requests are in flight already`;
     const retryAfterMs = BUSY_RETRY_AFTER_MS;
     return this.refuse(transport, 'busy', new Refusal(Code.resourceExhausted, message, { retryAfterMs }));
   }

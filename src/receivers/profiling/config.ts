@@ -213,22 +213,20 @@ const shape = {
     .describe('one resource for processes that differ in nothing but their pid'),
   frame_types: section({
     include: z.array(frameType).default([]),
-    exclude: z.array(frameType).default([]).describe('frame types that stacks keep'),
-  }),
+    exclude: z.array(frameType).default([]),
+  }).describe('frame types that stacks keep'),
   limits: section({
     cpu: z.number().min(0.001, { message: 'cpu is a number of cores, at least 0.001' }).optional(),
-    memory_mib: z
-      .int()
-      .min(8, { message: 'memory_mib must be at least 8' })
-      .optional()
-      .describe('what the profiler may cost'),
-  }),
+    memory_mib: z.int().min(8, { message: 'memory_mib must be at least 8' }).optional(),
+  }).describe('what the profiler may cost'),
   filter: section({
     include: z.array(filterRule).default([]),
-    exclude: z.array(filterRule).default([]).describe('what to sample'),
-  }).refine((filter) => filter.include.length + filter.exclude.length <= MAX_FILTER_RULES, {
-    message: `at most ${MAX_FILTER_RULES} rules, include and exclude together`,
-  }),
+    exclude: z.array(filterRule).default([]),
+  })
+    .refine((filter) => filter.include.length + filter.exclude.length <= MAX_FILTER_RULES, {
+      message: `at most ${MAX_FILTER_RULES} rules, include and exclude together`,
+    })
+    .describe('what to sample'),
   probes: z.array(probe).max(64).default([]).describe('functions whose calls or returns are events'),
 };
 
