@@ -248,14 +248,19 @@ export async function readBody(request: IncomingMessage, limits: BodyLimits): Pr
     }
   };
   const onGone = (): void => ended.reject(new Error('client closed the connection within the body'));
+  // A whole body is followed by "close" at once: making an error with its stack for each costs more than the body.
+  const onEnd = (): void => {
+    request.off('close', onGone);
+    ended.resolve();
+  };
   // The listener for errors stays: without one a reset connection would be an uncaught error.
-  request.on('data', onData).once('end', ended.resolve).once('error', onGone).once('close', onGone);
+  request.on('data', onData).once('end', onEnd).once('error', onGone).once('close', onGone);
   if (request.destroyed) onGone();
   try {
     await ended.promise;
   } finally {
     clearTimeout(timer);
-    request.pause().off('data', onData).off('end', ended.resolve).off('close', onGone);
+    request.pause().off('data', onData).off('end', onEnd).off('close', onGone);
   }
   return body.finish();
 }

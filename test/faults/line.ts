@@ -12,8 +12,9 @@ import { packageRoot } from '../../src/internal/package-root.ts';
 import { batchFromFolded } from '../../src/pdata/folded.ts';
 
 const HOST = '127.0.0.1';
-/** Stands in every request once, followed by its number. */
+/** Stands in every request once, followed by its number and an end: what comes behind a string may look like a digit. */
 const MARK = 'request-number-';
+const MARKS = new RegExp(`${MARK}(\\d+)!`, 'g');
 
 /** What one end of a line may do, and what came of it. */
 export class Destination {
@@ -36,10 +37,13 @@ export class Destination {
       const parts: Buffer[] = [];
       incoming.on('data', (part: Buffer) => parts.push(part));
       incoming.on('end', () => {
-        void delay(this.delayMs).then(() => {
+        const reply = (): void => {
           if (this.status === 200) this.#note(Buffer.concat(parts));
           answer.writeHead(this.status, { 'content-type': 'application/x-protobuf' }).end();
-        });
+        };
+        // A timer takes a millisecond at least.
+        if (this.delayMs > 0) void delay(this.delayMs).then(reply);
+        else reply();
       });
     });
     server.listen(this.#port, HOST);
@@ -58,7 +62,7 @@ export class Destination {
   }
 
   #note(body: Buffer): void {
-    for (const [, number] of body.toString('latin1').matchAll(new RegExp(`${MARK}(\\d+)`, 'g')))
+    for (const [, number] of body.toString('latin1').matchAll(MARKS))
       this.seen.set(Number(number), (this.seen.get(Number(number)) ?? 0) + 1);
   }
 }
@@ -116,7 +120,7 @@ export class Source {
 
   #post(number: number): Promise<number> {
     const padding = this.#paddingBytes > 0 ? `;${'x'.repeat(this.#paddingBytes)}` : '';
-    const body = encodeOtlp(batchFromFolded(`main${padding};${MARK}${number} 1`), { revision: '1.10' });
+    const body = encodeOtlp(batchFromFolded(`main${padding};${MARK}${number}! 1`), { revision: '1.10' });
     return new Promise((resolve, reject) => {
       const headers = { 'content-type': 'application/x-protobuf', 'content-length': body.length };
       const posting = request(this.#url, { method: 'POST', agent: this.#agent, headers }, (answer) => {
@@ -145,6 +149,7 @@ export interface LineOptions {
   readonly queue: string;
   /** Below `file_storage`; with it the queue is on the disk. */
   readonly storage?: string;
+  /** Below `retry_on_failure`; without it short intervals. */
   readonly retry?: string;
 }
 
@@ -171,7 +176,7 @@ exporters:
     endpoint: http://${HOST}:${destination.port}
     compression: none
     sending_queue: { ${storage}${options.queue} }
-    retry_on_failure: { initial_interval: 100ms, max_interval: 500ms, max_elapsed_time: 0s, ${options.retry ?? ''} }
+    retry_on_failure: { ${options.retry ?? 'initial_interval: 100ms, max_interval: 500ms'}, max_elapsed_time: 0s }
 extensions: { file_storage: { directory: "${join(this.dir, 'storage')}", ${options.storage ?? ''} } }
 service:
   extensions: [${options.storage === undefined ? '' : 'file_storage'}]

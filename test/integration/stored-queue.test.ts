@@ -78,4 +78,20 @@ describe('the built program with a queue on the disk', { timeout: 120_000 }, () 
     await source.stop();
     assert.equal(await missing(source, destination, 20_000), 0);
   });
+
+  it('delivers when the destination is back, however long the backoff', async () => {
+    const { destination, line, source } = await lineWith({
+      queue: 'queue_size: 100000, num_consumers: 2',
+      storage: '',
+      retry: 'initial_interval: 1h, max_interval: 1h',
+    });
+    await line.start();
+    await destination.down();
+    source.start();
+    while ((await line.metric('exporter_in_flight_requests')) < 2) await delay(10);
+    while (source.accepted.size < 100) await delay(10);
+    await source.stop();
+    await destination.up();
+    assert.equal(await missing(source, destination, 20_000), 0);
+  });
 });

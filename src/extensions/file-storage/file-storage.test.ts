@@ -161,6 +161,18 @@ describe('the file storage', () => {
     await assert.rejects(first.log.read(record), { name: 'PermanentError', message: /is damaged/ });
   });
 
+  it('hands out each record as it is, many at a time, while others are appended behind them', async () => {
+    const { log } = await start({}, 64 * 1024 * 1024);
+    const sizes = (i: number): number => (i % 50 === 49 ? 100_000 : 500 + i);
+    const appendFrom = (first: number): Promise<StoredRecord[]> =>
+      Promise.all(Array.from({ length: 700 }, (_, i) => append(log, sizes(first + i), (first + i) % 251)));
+    const records = await appendFrom(0);
+    const [read, added] = await Promise.all([Promise.all(records.map((r) => log.read(r))), appendFrom(700)]);
+    read.push(...(await Promise.all(added.map((r) => log.read(r)))));
+    for (const [i, payload] of read.entries())
+      assert.ok(Buffer.from(bytes(sizes(i), i % 251)).equals(payload), `record ${i}`);
+  });
+
   it('brings back what a torn list of removals does not name', async () => {
     const first = await start();
     const records = [

@@ -5,6 +5,17 @@ import { PermanentError } from '../../consumer/consumer.ts';
 import { decodeHeader, encodeRemovals, HEADER_BYTES, payloadCrc } from './record-format.ts';
 
 const FILE_MODE = 0o600;
+/** Small records are read with those behind them, as a queue asks for them in their order. */
+const READ_AHEAD_BYTES = 256 * 1024;
+/** A larger one is read alone, so that whoever keeps it keeps no others with it. */
+const MAX_SHARED_BYTES = READ_AHEAD_BYTES / 4;
+
+/** A stretch of the file that was read, or is being read. */
+interface Window {
+  readonly from: number;
+  readonly to: number;
+  readonly bytes: Promise<Buffer>;
+}
 
 /** `0000000007.log` holds records, `0000000007.done` what was removed of them. */
 export const SEGMENT_NAME = /^(\d{10})\.log$/;
@@ -28,6 +39,7 @@ export class Segment {
   #removed: number[] = [];
   #writingRemovals: Promise<void> | undefined;
   #reading = 0;
+  #window: Window | undefined;
   #gone = false;
 
   /** A segment of an earlier run, or with `closed` false a new one. */
@@ -65,20 +77,48 @@ export class Segment {
     this.sizeBytes += bytes;
   }
 
+  /** The payload of the record at `offset`. Rejects with PermanentError where it is damaged. */
   async read(offset: number, bytes: number): Promise<Uint8Array> {
     this.#reading++;
     try {
-      const file = await this.#open();
-      const buffer = Buffer.allocUnsafe(HEADER_BYTES + bytes);
-      const { bytesRead } = await file.read(buffer, 0, buffer.length, offset);
-      const payload = buffer.subarray(HEADER_BYTES);
-      const header = decodeHeader(buffer.subarray(0, HEADER_BYTES), 0, offset);
-      if (bytesRead < buffer.length || header?.bytes !== bytes || header.payloadCrc !== payloadCrc([payload]))
+      const record = await this.#bytesAt(offset, HEADER_BYTES + bytes);
+      const payload = record.subarray(HEADER_BYTES);
+      const header = decodeHeader(record, 0, offset);
+      if (payload.length < bytes || header?.bytes !== bytes || header.payloadCrc !== payloadCrc([payload]))
         throw new PermanentError(`a record of ${bytes} bytes in "${this.#paths.log}" is damaged`);
       return payload;
     } finally {
       this.#reading--;
     }
+  }
+
+  /** Fewer where the file ends before. */
+  async #bytesAt(from: number, bytes: number): Promise<Buffer> {
+    if (bytes > MAX_SHARED_BYTES) return this.#readFile(from, bytes);
+    const known = this.#window;
+    const holds = known !== undefined && known.from <= from && from + bytes <= known.to;
+    const window = holds ? known : this.#readWindow(from, bytes);
+    const at = from - window.from;
+    return (await window.bytes).subarray(at, at + bytes);
+  }
+
+  #readWindow(from: number, bytes: number): Window {
+    const to = Math.max(from + bytes, Math.min(from + READ_AHEAD_BYTES, this.sizeBytes));
+    const window = { from, to, bytes: this.#readFile(from, to - from) };
+    this.#window = window;
+    // What could not be read is tried again.
+    window.bytes.catch(() => {
+      if (this.#window === window) this.#window = undefined;
+    });
+    return window;
+  }
+
+  async #readFile(from: number, bytes: number): Promise<Buffer> {
+    const file = await this.#open();
+    // Not of the pool that Node shares: whoever keeps a record would keep what lies beside it.
+    const buffer = Buffer.allocUnsafeSlow(bytes);
+    const { bytesRead } = await file.read(buffer, 0, bytes, from);
+    return buffer.subarray(0, bytesRead);
   }
 
   /** Notes that a record is not wanted any more; written soon, with others. */
@@ -94,7 +134,7 @@ export class Segment {
 
   async #writeRemovals(): Promise<void> {
     // Those of one turn of the event loop go together.
-    await Promise.resolve();
+    await new Promise(setImmediate);
     while (this.#removed.length > 0 && !this.#gone) {
       const offsets = this.#removed;
       this.#removed = [];
@@ -122,6 +162,7 @@ export class Segment {
   /** Finishes what is being written and closes the files. */
   async close(): Promise<void> {
     await this.#writingRemovals;
+    this.#window = undefined;
     const files = [this.#file, this.#doneFile];
     this.#file = undefined;
     this.#doneFile = undefined;
