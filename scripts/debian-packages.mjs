@@ -40,6 +40,7 @@ export const TEST_PACKAGES = [
   'docker-compose',
   'nghttp2-client',
   'qemu-system-x86',
+  'libfaketime',
 ];
 
 /** Packages of the list that are not installed; a program that is there from elsewhere counts as installed. */

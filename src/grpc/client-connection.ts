@@ -43,7 +43,7 @@ export class ClientConnection {
     this.#socket = socket;
     this.#keepalive = keepalive;
     this.#clock = clock;
-    this.#lastActiveAt = clock.now();
+    this.#lastActiveAt = clock.elapsed();
     this.ended = new Promise((resolve) => {
       const end = (reason: string, isTooManyPings = false): void => {
         resolve({ reason, isTooManyPings });
@@ -93,7 +93,7 @@ export class ClientConnection {
   }
 
   #active(): void {
-    this.#lastActiveAt = this.#clock.now();
+    this.#lastActiveAt = this.#clock.elapsed();
   }
 
   /** Waits for a silence to ask into, while there is reason to. */
@@ -101,11 +101,11 @@ export class ClientConnection {
     const { timeMs, permitWithoutCalls } = this.#keepalive;
     if (timeMs === 0 || this.#timer !== undefined || this.#session.destroyed) return;
     if (this.#calls === 0 && !permitWithoutCalls) return;
-    const silentMs = this.#clock.now() - this.#lastActiveAt;
+    const silentMs = this.#clock.elapsed() - this.#lastActiveAt;
     const waitMs = Math.min(MAX_TIMER_MS, Math.max(1, timeMs - silentMs));
     this.#timer = this.#clock.setTimeout(() => {
       this.#timer = undefined;
-      const isSilent = this.#clock.now() - this.#lastActiveAt >= timeMs;
+      const isSilent = this.#clock.elapsed() - this.#lastActiveAt >= timeMs;
       if (isSilent && (this.#calls > 0 || permitWithoutCalls)) this.#ask();
       else this.#watch();
     }, waitMs);

@@ -209,13 +209,13 @@ class Channel implements GrpcClient {
   async #keep(group: Group): Promise<void> {
     const signal = AbortSignal.any([group.gone.signal, this.#closed.signal]);
     for (let failures = 0; !signal.aborted; ) {
-      const startedAt = this.#options.clock.now();
+      const startedAt = this.#options.clock.elapsed();
       const connection = await this.#connect(group, signal);
       if (connection === undefined) failures++;
       else {
         await this.#use(connection, signal);
         // A server that hangs up at once is not asked again at once.
-        const lastedMs = this.#options.clock.now() - startedAt;
+        const lastedMs = this.#options.clock.elapsed() - startedAt;
         failures = lastedMs < this.#options.backoff.initialMs ? failures + 1 : 0;
       }
       if (signal.aborted) return;

@@ -13,9 +13,11 @@ import { connect as connectTcp, type Socket } from 'node:net';
 import { describe, it, type TestContext } from 'node:test';
 import { connect as connectTls } from 'node:tls';
 import { gzipSync } from 'node:zlib';
+import { deferred } from '../internal/deferred.ts';
 import { makeCertificates } from '../internal/testing/certificates.ts';
 import { FakeClock } from '../internal/testing/fake-clock.ts';
 import { never } from '../internal/testing/settings.ts';
+import type { UnaryHandler } from './server-call.ts';
 import { ECHO, type TestServer, testServer, until } from './testing/test-server.ts';
 
 const echo = (bytes: Uint8Array): Promise<Uint8Array> => Promise.resolve(bytes);
@@ -381,14 +383,38 @@ describe('a gRPC server and connections that do harm', () => {
     await stillWell(t, server);
   });
 
-  it('takes no more connections than it may', async (t) => {
-    const server = await testServer(t, echo, { maxConnections: 1 });
-    await session(t, server);
+  it('takes no more connections than it may while those it has are busy', async (t) => {
+    const called = deferred();
+    const mayAnswer = deferred();
+    const slow: UnaryHandler = async (request) => {
+      called.resolve();
+      await mayAnswer.promise;
+      return request;
+    };
+    const server = await testServer(t, slow, { maxConnections: 1 });
+    const answer = send(await session(t, server), [GOOD]);
+    await called.promise;
     const socket = connectTcp(server.port, '127.0.0.1');
+    t.after(() => socket.destroy());
     socket.on('error', () => undefined).resume();
     await once(socket, 'close');
-    await until(() => server.ends.length === 1);
     assert.deepEqual(server.ends, ['too_many_connections']);
+    mayAnswer.resolve();
+    assert.equal((await answer).status, '0');
+  });
+
+  it('closes the connection that has been idle longest where another comes', async (t) => {
+    const server = await testServer(t, echo, { maxConnections: 2 });
+    const first = await session(t, server);
+    assert.equal((await send(first, [GOOD])).status, '0');
+    const second = await session(t, server);
+    assert.equal((await send(second, [GOOD])).status, '0');
+    const gone = once(first, 'close');
+    const third = await session(t, server);
+    assert.equal((await send(third, [GOOD])).status, '0');
+    await gone;
+    assert.deepEqual(server.ends, ['made_room']);
+    assert.equal((await send(second, [GOOD])).status, '0');
   });
 
   it('closes TLS connections that do not offer HTTP/2', async (t) => {

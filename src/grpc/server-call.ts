@@ -78,7 +78,7 @@ export class ServerCall {
     this.#observer = observer;
     this.#hold = settings.hold();
     this.#reader = new MessageReader(settings.maxMessageBytes, this.#hold);
-    this.#startedAt = settings.clock.now();
+    this.#startedAt = settings.clock.elapsed();
   }
 
   start(): void {

@@ -2,6 +2,7 @@
 import { constants, type ServerHttp2Session } from 'node:http2';
 import type { Socket } from 'node:net';
 import type { Clock, Timer } from '../internal/clock.ts';
+import type { RoomEnd, Seat } from '../internal/connection-room.ts';
 import { type CallObserver, type CallSettings, ServerCall } from './server-call.ts';
 import { MAX_TIMER_MS } from './timeout.ts';
 
@@ -28,8 +29,8 @@ export type ConnectionEnd =
   | 'keepalive_timeout'
   | 'too_many_pings'
   | 'no_handshake'
-  | 'too_many_connections'
-  | 'protocol_error';
+  | 'protocol_error'
+  | RoomEnd;
 
 export interface ConnectionSettings extends CallSettings {
   readonly times: ConnectionTimes;
@@ -52,20 +53,22 @@ export class ServerConnection implements CallObserver {
   readonly #session: ServerHttp2Session;
   readonly #socket: Socket;
   readonly #settings: ConnectionSettings;
+  readonly #seat: Seat | undefined;
   readonly #clock: Clock;
   readonly #calls = new Set<ServerCall>();
   readonly #answering = new Set<ServerCall>();
   readonly #timers = new Map<string, Timer>();
   #lastActiveAt: number;
-  #lastPingAt = 0;
+  #lastPingAt = Number.NEGATIVE_INFINITY;
   #pingStrikes = 0;
 
-  constructor(session: ServerHttp2Session, socket: Socket, settings: ConnectionSettings) {
+  constructor(session: ServerHttp2Session, socket: Socket, settings: ConnectionSettings, seat?: Seat) {
     this.#session = session;
     this.#socket = socket;
+    this.#seat = seat;
     this.#settings = settings;
     this.#clock = settings.clock;
-    this.#lastActiveAt = this.#clock.now();
+    this.#lastActiveAt = this.#clock.elapsed();
     session.setLocalWindowSize(CONNECTION_WINDOW_BYTES);
     // A session that breaks closes too. What HTTP/2 does not name is a network that failed.
     session.on('error', (error: NodeJS.ErrnoException) => {
@@ -74,6 +77,7 @@ export class ServerConnection implements CallObserver {
     session.on('stream', (stream, headers) => {
       const call = new ServerCall(stream, headers, settings, this);
       this.#calls.add(call);
+      this.#seat?.busy();
       this.#cancel('idle');
       this.active();
       call.start();
@@ -98,7 +102,7 @@ export class ServerConnection implements CallObserver {
   }
 
   active(): void {
-    this.#lastActiveAt = this.#clock.now();
+    this.#lastActiveAt = this.#clock.elapsed();
   }
 
   answered(call: ServerCall): void {
@@ -110,11 +114,11 @@ export class ServerConnection implements CallObserver {
   /** Clients measure the connection with pings while an answer comes: those are not counted. */
   #forgivePings(): void {
     this.#pingStrikes = 0;
-    this.#lastPingAt = 0;
+    this.#lastPingAt = Number.NEGATIVE_INFINITY;
   }
 
   ended(call: ServerCall): void {
-    this.#calls.delete(call);
+    if (this.#calls.delete(call)) this.#seat?.idle();
     if (this.#answering.delete(call)) this.#forgivePings();
     this.#awaitIdle();
     this.#awaitHangUp();
@@ -139,6 +143,12 @@ export class ServerConnection implements CallObserver {
       this.#set('hang-up', HANG_UP_MS, () => this.destroy());
   }
 
+  /** Closes a connection without calls for one that wants its place. */
+  giveWay(): void {
+    if (!this.#session.destroyed) this.#session.goaway(constants.NGHTTP2_NO_ERROR);
+    this.destroy();
+  }
+
   destroy(): void {
     this.#session.destroy();
     this.#socket.destroy();
@@ -156,9 +166,9 @@ export class ServerConnection implements CallObserver {
   #awaitSilence(): void {
     const { keepaliveTimeMs } = this.#settings.times;
     if (keepaliveTimeMs === 0) return;
-    const silentMs = this.#clock.now() - this.#lastActiveAt;
+    const silentMs = this.#clock.elapsed() - this.#lastActiveAt;
     this.#set('keepalive', Math.max(0, keepaliveTimeMs - silentMs), () => {
-      if (this.#clock.now() - this.#lastActiveAt < keepaliveTimeMs) this.#awaitSilence();
+      if (this.#clock.elapsed() - this.#lastActiveAt < keepaliveTimeMs) this.#awaitSilence();
       else this.#askForLife();
     });
   }
@@ -174,7 +184,7 @@ export class ServerConnection implements CallObserver {
   }
 
   #countPing(): void {
-    const now = this.#clock.now();
+    const now = this.#clock.elapsed();
     const { minPingIntervalMs, permitPingsWithoutCalls } = this.#settings.times;
     const mayIdle = permitPingsWithoutCalls || this.#calls.size > 0;
     const intervalMs = mayIdle ? minPingIntervalMs : IDLE_PING_INTERVAL_MS;

@@ -3,6 +3,7 @@ import { createSecureServer, createServer, type Http2SecureServer, type Http2Ser
 import { Socket } from 'node:net';
 import type { TlsOptions } from 'node:tls';
 import { repeat, type Timer } from '../internal/clock.ts';
+import { ConnectionRoom, seatConnections } from '../internal/connection-room.ts';
 import { formatHostPort, type HostPort, parseHostPort } from '../internal/endpoint.ts';
 import { type ConnectionSettings, ServerConnection } from './server-connection.ts';
 
@@ -14,8 +15,10 @@ export interface GrpcServerOptions extends ConnectionSettings {
   readonly watchTls?: ((apply: (tls: TlsOptions) => void) => Timer) | undefined;
   /** Calls at one time on a connection. */
   readonly maxConcurrentStreams: number;
-  /** Connections beyond are closed at once. */
+  /** Where one more comes, one without calls makes room; while all have calls those beyond are closed at once. */
   readonly maxConnections?: number;
+  /** In place of `maxConnections`: shared with other servers. */
+  readonly room?: ConnectionRoom | undefined;
 }
 
 export interface GrpcServer {
@@ -39,8 +42,8 @@ export async function listenGrpc(options: GrpcServerOptions): Promise<GrpcServer
   const connections = new Set<ServerConnection>();
   const sockets = new Set<Socket>();
   let isClosing = false;
-  server.maxConnections = options.maxConnections ?? DEFAULT_MAX_CONNECTIONS;
-  server.on('drop', () => options.onConnectionEnd('too_many_connections'));
+  const room = options.room ?? new ConnectionRoom(options.maxConnections ?? DEFAULT_MAX_CONNECTIONS);
+  const connectionOf = seatConnections(server, room, (reason) => options.onConnectionEnd(reason));
   server.on('connection', (socket) => {
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
@@ -51,14 +54,16 @@ export async function listenGrpc(options: GrpcServerOptions): Promise<GrpcServer
     socketOfSession = socket;
   });
   server.on('session', (session) => {
-    const connection = new ServerConnection(session, socketOfSession, options);
+    const seated = connectionOf(socketOfSession);
+    const connection = new ServerConnection(session, socketOfSession, options, seated?.seat);
+    if (seated !== undefined) seated.close = () => connection.giveWay();
     connections.add(connection);
     session.once('close', () => connections.delete(connection));
     if (isClosing) connection.drain();
   });
   const endpoint = await bind(server, parseHostPort(options.endpoint));
   const pace = repeat(options.clock, PACE_CHECK_MS, () => {
-    const now = options.clock.now();
+    const now = options.clock.elapsed();
     for (const connection of connections) connection.checkPace(now);
   });
   const watch =

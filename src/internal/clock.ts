@@ -9,11 +9,14 @@ export interface Timer {
 export interface Clock {
   /** Milliseconds since the Unix epoch. */
   now(): number;
+  /** Milliseconds since a moment of no meaning: for spans of time, which a jump of the wall clock does not change. */
+  elapsed(): number;
   setTimeout(run: () => void, delayMs: number): Timer;
 }
 
 export const systemClock: Clock = {
   now: () => Date.now(),
+  elapsed: () => performance.now(),
   setTimeout(run, delayMs) {
     const timer = setTimeout(run, delayMs);
     return { cancel: () => clearTimeout(timer) };

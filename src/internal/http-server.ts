@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { Server as TlsServer, type TlsOptions } from 'node:tls';
 import type { Timer } from './clock.ts';
+import { ConnectionRoom, type RoomEnd, seatConnections } from './connection-room.ts';
 import { deferred } from './deferred.ts';
 import { formatHostPort, type HostPort, parseHostPort } from './endpoint.ts';
 
@@ -42,8 +43,12 @@ export interface HttpServerOptions {
   /** For the headers alone; `requestTimeoutMs` where absent. */
   readonly headersTimeoutMs?: number;
   readonly keepAliveTimeoutMs?: number;
-  /** Connections beyond are closed at once. */
+  /** Where one more comes, an idle one makes room; while all are busy those beyond are closed at once. */
   readonly maxConnections?: number;
+  /** In place of `maxConnections`: shared with other servers. */
+  readonly room?: ConnectionRoom | undefined;
+  /** Told of connections closed for want of room. */
+  readonly onConnectionEnd?: ((reason: RoomEnd) => void) | undefined;
   /** What a handler threw beside HttpError, after the client got its 500. */
   readonly onError?: (error: unknown, request: IncomingMessage) => void;
 }
@@ -80,7 +85,10 @@ export async function listenHttp(options: HttpServerOptions, handler: HttpHandle
   const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
     running.add(response);
     if (closing) response.shouldKeepAlive = false;
+    const seat = connectionOf(request.socket)?.seat;
+    seat?.busy();
     response.once('close', () => {
+      seat?.idle();
       running.delete(response);
       if (closing) setImmediate(() => server.closeIdleConnections());
     });
@@ -97,7 +105,14 @@ export async function listenHttp(options: HttpServerOptions, handler: HttpHandle
     });
     onRequest(request, response);
   });
-  server.maxConnections = options.maxConnections ?? DEFAULT_MAX_CONNECTIONS;
+  const room = options.room ?? new ConnectionRoom(options.maxConnections ?? DEFAULT_MAX_CONNECTIONS);
+  const connectionOf = seatConnections(server, room, (reason) => options.onConnectionEnd?.(reason));
+  // Those in a TLS handshake are not yet among the server's connections.
+  const sockets = new Set<Socket>();
+  server.on('connection', (socket: Socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
   const endpoint = await listen(server, asked);
   const watch =
     server instanceof TlsServer ? options.watchTls?.((tls) => server.setSecureContext(tls)) : undefined;
@@ -109,7 +124,9 @@ export async function listenHttp(options: HttpServerOptions, handler: HttpHandle
     for (const response of running) response.shouldKeepAlive = false;
     closed ??= new Promise((resolve) => server.close(() => resolve()));
     server.closeIdleConnections();
-    return endBy(closed, deadline, () => server.closeAllConnections());
+    return endBy(closed, deadline, () => {
+      for (const socket of sockets) socket.destroy();
+    });
   };
   const host =
     endpoint.host === '' || endpoint.host === '::' || endpoint.host === '0.0.0.0'

@@ -22,6 +22,10 @@ export interface RelayOptions {
   /** Port of the sink. */
   readonly to: number;
   readonly gzip: boolean;
+  /** `sending_queue` and `retry_on_failure` of ours, which has neither without it. */
+  readonly delivery?: string;
+  /** Below `file_storage` of ours. */
+  readonly storage?: string;
   /** Modules that ours loads before the program. */
   readonly preload?: string;
 }
@@ -94,10 +98,11 @@ export function staleBuild(): string | undefined {
 }
 
 /** The product as a user runs it. */
-export async function startOurs({ name, to, gzip, preload }: RelayOptions): Promise<RelayProcess> {
+export async function startOurs(options: RelayOptions): Promise<RelayProcess> {
+  const { name, preload } = options;
   const port = await freePort();
   const config = join(CACHE, `relay-${port}.yaml`);
-  writeFileSync(config, configOf(port, to, gzip));
+  writeFileSync(config, configOf(port, options));
   const before = preload === undefined ? [] : ['--import', preload];
   const child = spawn(
     process.execPath,
@@ -122,7 +127,9 @@ export async function startOurs({ name, to, gzip, preload }: RelayOptions): Prom
   return new RelayProcess(name, port, child);
 }
 
-const configOf = (port: number, to: number, gzip: boolean): string => `
+const NO_DELIVERY = 'sending_queue: { enabled: false }, retry_on_failure: { enabled: false }';
+
+const configOf = (port: number, { to, gzip, delivery = NO_DELIVERY, storage }: RelayOptions): string => `
 receivers:
   otlp:
     protocols:
@@ -131,14 +138,16 @@ processors:
   resource:
     attributes: [{ key: ${ATTRIBUTE.key}, value: ${ATTRIBUTE.value}, action: insert }]
 exporters:
-  otlp_grpc:
-    endpoint: "127.0.0.1:${to}"
-    tls: { insecure: true }
-    compression: ${gzip ? 'gzip' : 'none'}
-    sending_queue: { enabled: false }
-    retry_on_failure: { enabled: false }
-    max_request_size_mib: 0
+  otlp_grpc: {
+    endpoint: "127.0.0.1:${to}",
+    tls: { insecure: true },
+    compression: ${gzip ? 'gzip' : 'none'},
+    max_request_size_mib: 0,
+    ${delivery}
+  }
+extensions: { file_storage: { ${storage ?? ''} } }
 service:
+  extensions: [${storage === undefined ? '' : 'file_storage'}]
   telemetry: { metrics: { level: none } }
   pipelines: { profiles: { receivers: [otlp], processors: [resource], exporters: [otlp_grpc] } }
 `;

@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { Agent, createServer, request, type Server } from 'node:http';
+import { Agent as TlsAgent, request as tlsRequest } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -75,19 +76,30 @@ export class Source {
   broken = 0;
   readonly #url: string;
   readonly #paddingBytes: number;
-  readonly #agent = new Agent({ keepAlive: true, maxSockets: 8 });
-  #next = 1;
+  readonly #agent: Agent;
+  readonly #first: number;
+  #next: number;
   #running = false;
   #loops: Promise<void>[] = [];
 
-  /** `paddingBytes`: what each request is larger than it need be. */
-  constructor(url: string, paddingBytes = 0) {
+  /** Authorities that the server's certificate may be of, for https. */
+  ca: string[] = [];
+
+  /**
+   * `paddingBytes`: what each request is larger than it need be. Without `keepAlive`
+   * each has a connection of its own. The first one's number is `first`.
+   */
+  constructor(url: string, { paddingBytes = 0, keepAlive = true, first = 1 } = {}) {
+    this.#first = first;
+    this.#next = first;
     this.#url = url;
     this.#paddingBytes = paddingBytes;
+    const options = { keepAlive, maxSockets: 8 };
+    this.#agent = url.startsWith('https:') ? new TlsAgent(options) : new Agent(options);
   }
 
   get sent(): number {
-    return this.#next - 1;
+    return this.#next - this.#first;
   }
 
   /** Posts over `connections` at a time, with `pauseMs` between two requests of each. */
@@ -123,7 +135,9 @@ export class Source {
     const body = encodeOtlp(batchFromFolded(`main${padding};${MARK}${number}! 1`), { revision: '1.10' });
     return new Promise((resolve, reject) => {
       const headers = { 'content-type': 'application/x-protobuf', 'content-length': body.length };
-      const posting = request(this.#url, { method: 'POST', agent: this.#agent, headers }, (answer) => {
+      const post = this.#url.startsWith('https:') ? tlsRequest : request;
+      const options = { method: 'POST', agent: this.#agent, headers, ca: this.ca };
+      const posting = post(this.#url, options, (answer) => {
         answer.resume();
         answer.on('end', () => resolve(answer.statusCode ?? 0));
         answer.on('error', reject);
@@ -151,6 +165,10 @@ export interface LineOptions {
   readonly storage?: string;
   /** Below `retry_on_failure`; without it short intervals. */
   readonly retry?: string;
+  /** Below `tls` of the receiver; `DIR` is the directory of the line. */
+  readonly tls?: string;
+  /** Beside the environment of this process. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** The built program between an OTLP/HTTP receiver and exporter, to be killed and started again. */
@@ -159,6 +177,8 @@ export class Line {
   readonly port: number;
   readonly #config: string;
   readonly #metricsPort: number;
+  readonly #destination: Destination;
+  readonly #options: LineOptions;
   #child: ChildProcess | undefined;
   /** What the program wrote since it was last started. */
   log = '';
@@ -167,20 +187,28 @@ export class Line {
     this.port = port;
     this.#metricsPort = metricsPort;
     this.#config = join(this.dir, 'config.yaml');
+    this.#destination = destination;
+    this.#options = options;
+    this.configure(options);
+  }
+
+  /** Writes the configuration; it counts from the next start or `reload` on. */
+  configure(options: LineOptions): void {
     const storage = options.storage === undefined ? '' : 'storage: file_storage, ';
+    const tls = options.tls === undefined ? '' : `, tls: { ${options.tls.replaceAll('DIR', this.dir)} }`;
     writeFileSync(
       this.#config,
-      `receivers: { otlp: { protocols: { http: { endpoint: "${HOST}:${port}" } } } }
+      `receivers: { otlp: { protocols: { http: { endpoint: "${HOST}:${this.port}"${tls} } } } }
 exporters:
   otlp_http:
-    endpoint: http://${HOST}:${destination.port}
+    endpoint: http://${HOST}:${this.#destination.port}
     compression: none
     sending_queue: { ${storage}${options.queue} }
     retry_on_failure: { ${options.retry ?? 'initial_interval: 100ms, max_interval: 500ms'}, max_elapsed_time: 0s }
 extensions: { file_storage: { directory: "${join(this.dir, 'storage')}", ${options.storage ?? ''} } }
 service:
   extensions: [${options.storage === undefined ? '' : 'file_storage'}]
-  telemetry: { metrics: { readers: [{ pull: { exporter: { prometheus: { host: "${HOST}", port: ${metricsPort} } } } }] } }
+  telemetry: { metrics: { readers: [{ pull: { exporter: { prometheus: { host: "${HOST}", port: ${this.#metricsPort} } } } }] } }
   pipelines: { profiles: { receivers: [otlp], exporters: [otlp_http] } }
 `,
     );
@@ -191,7 +219,13 @@ service:
   }
 
   get url(): string {
-    return `http://${HOST}:${this.port}/v1development/profiles`;
+    const scheme = this.#options.tls === undefined ? 'http' : 'https';
+    return `${scheme}://${HOST}:${this.port}/v1development/profiles`;
+  }
+
+  /** Has it read its configuration again. */
+  reload(): void {
+    this.#child?.kill('SIGHUP');
   }
 
   get pid(): number {
@@ -202,6 +236,7 @@ service:
   async start(): Promise<void> {
     const child = spawn(join(packageRoot(), 'bin', 'otelcol-profiles'), ['--config', this.#config], {
       stdio: ['ignore', 'ignore', 'pipe'],
+      env: { ...process.env, ...this.#options.env },
     });
     this.#child = child;
     this.log = '';

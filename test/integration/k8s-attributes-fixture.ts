@@ -18,6 +18,7 @@ export type Texts = Record<string, string>;
 /** Time that waits a hundredth of what it is told, so that back-offs are short. */
 export const hurriedClock: Clock = {
   now: systemClock.now,
+  elapsed: systemClock.elapsed,
   setTimeout: (run, delayMs) => systemClock.setTimeout(run, delayMs / 100),
 };
 

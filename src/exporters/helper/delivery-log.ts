@@ -20,13 +20,13 @@ class LimitedLine {
   add(samples: number, write: (sum: { repeated: number; samples: number }) => void): void {
     this.#events++;
     this.#samples += samples;
-    if (this.#clock.now() - this.#lastMs >= REPEAT_AFTER_MS) this.flush(write);
+    if (this.#clock.elapsed() - this.#lastMs >= REPEAT_AFTER_MS) this.flush(write);
   }
 
   flush(write: (sum: { repeated: number; samples: number }) => void): void {
     if (this.#events === 0) return;
     const sum = { repeated: this.#events, samples: this.#samples };
-    this.#lastMs = this.#clock.now();
+    this.#lastMs = this.#clock.elapsed();
     this.#events = 0;
     this.#samples = 0;
     write(sum);
@@ -58,7 +58,7 @@ export class DeliveryLog {
   }
 
   retry(error: unknown, delayMs: number): void {
-    this.#downSinceMs ??= this.#clock.now();
+    this.#downSinceMs ??= this.#clock.elapsed();
     this.#failedAttempts++;
     this.#retries.add(0, ({ repeated }) =>
       this.#logger.warn('exporting failed, will retry', {
@@ -72,7 +72,7 @@ export class DeliveryLog {
   delivered(): void {
     if (this.#downSinceMs === undefined) return;
     this.#logger.info('exporting works again', {
-      down_ms: this.#clock.now() - this.#downSinceMs,
+      down_ms: Math.round(this.#clock.elapsed() - this.#downSinceMs),
       failed_attempts: this.#failedAttempts,
     });
     this.#downSinceMs = undefined;

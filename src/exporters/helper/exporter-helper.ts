@@ -168,7 +168,7 @@ class QueueingExporter implements HelpedExporter {
       this.#accept({
         batch: undefined,
         record,
-        acceptedMs: this.#clock.now(),
+        acceptedMs: this.#clock.elapsed(),
         weight,
         quantity,
         done: undefined,
@@ -195,7 +195,7 @@ class QueueingExporter implements HelpedExporter {
   }
 
   #ageSeconds(): number {
-    for (const { acceptedMs } of this.#accepted) return (this.#clock.now() - acceptedMs) / 1000;
+    for (const { acceptedMs } of this.#accepted) return (this.#clock.elapsed() - acceptedMs) / 1000;
     return 0;
   }
 
@@ -239,7 +239,7 @@ class QueueingExporter implements HelpedExporter {
       this.#accept({
         batch: stays ? batch : undefined,
         record,
-        acceptedMs: this.#clock.now(),
+        acceptedMs: this.#clock.elapsed(),
         weight,
         quantity,
         done,

@@ -15,7 +15,7 @@ export class RetrySchedule {
     this.#config = config;
     this.#clock = clock;
     this.#random = random;
-    this.#startedMs = clock.now();
+    this.#startedMs = clock.elapsed();
     this.#intervalMs = config.initial_interval;
   }
 
@@ -28,7 +28,7 @@ export class RetrySchedule {
     const grown = this.#intervalMs * multiplier;
     this.#intervalMs = max_interval > 0 ? Math.min(max_interval, grown) : grown;
     const delayMs = Math.max(backoffMs, throttleMs(error));
-    const elapsedMs = this.#clock.now() - this.#startedMs;
+    const elapsedMs = this.#clock.elapsed() - this.#startedMs;
     if (max_elapsed_time > 0 && elapsedMs + delayMs > max_elapsed_time) return undefined;
     return delayMs;
   }

@@ -75,10 +75,10 @@ export class FileStorageExtension implements StorageExtension {
       });
     }
     this.#segmentBytes ??= segmentBytesFor(directory, this.#config.max_size);
-    for (const endMs = this.#clock.now() + timeout; ; ) {
+    for (const endMs = this.#clock.elapsed() + timeout; ; ) {
       this.#unlock = lockDirectory(directory);
       if (this.#unlock !== undefined) return;
-      if (this.#clock.now() >= endMs) throw new Error(`another process has the storage "${directory}"`);
+      if (this.#clock.elapsed() >= endMs) throw new Error(`another process has the storage "${directory}"`);
       await sleep(this.#clock, LOCK_POLL_MS, signal);
     }
   }

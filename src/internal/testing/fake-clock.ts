@@ -14,6 +14,10 @@ export class FakeClock implements Clock {
     return this.#now;
   }
 
+  elapsed(): number {
+    return this.now();
+  }
+
   setTimeout(run: () => void, delayMs: number): Timer {
     const timer = { at: this.#now + Math.max(0, delayMs), run };
     this.#timers.push(timer);

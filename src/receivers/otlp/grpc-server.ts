@@ -3,16 +3,17 @@ import type { IncomingHttpHeaders } from 'node:http2';
 import { decodeOtlpLeniently } from '../../codecs/otlp/decode.ts';
 import { AuthenticationError, type ServerAuthenticator } from '../../component/authenticator.ts';
 import { withinTraceOf } from '../../component/spans.ts';
-import type { Counter, Logger } from '../../component/telemetry.ts';
+import type { Logger } from '../../component/telemetry.ts';
 import type { GrpcServerConfig } from '../../config/sections/grpc.ts';
 import { openServerTls } from '../../config/sections/tls-source.ts';
 import { RetryableError } from '../../consumer/consumer.ts';
 import { MessageError } from '../../grpc/message.ts';
 import { type GrpcServer, listenGrpc } from '../../grpc/server.ts';
 import type { UnaryHandler } from '../../grpc/server-call.ts';
-import type { ConnectionTimes } from '../../grpc/server-connection.ts';
+import type { ConnectionEnd, ConnectionTimes } from '../../grpc/server-connection.ts';
 import { Code } from '../../grpc/status.ts';
 import { systemClock } from '../../internal/clock.ts';
+import { receiverRoom } from './connections.ts';
 import type { Intake } from './intake.ts';
 import { Refusal } from './refusal.ts';
 import { encodeResponse } from './response.ts';
@@ -23,10 +24,10 @@ const DEFAULT_MAX_STREAMS = 128;
 /** The method of profiles_service.proto. */
 export const EXPORT = '/opentelemetry.proto.collector.profiles.v1development.ProfilesService/Export';
 
-/** What the gRPC side of a receiver tells beside its requests. */
-export interface GrpcReports {
-  /** Connections that the server ended, labelled `reason`. */
-  readonly connectionEnds: Counter;
+/** What a server of a receiver tells beside its requests. */
+export interface ServerReports {
+  /** It ended a connection. */
+  readonly onConnectionEnd: (reason: ConnectionEnd) => void;
   readonly onError: (error: unknown) => void;
   readonly logger: Logger;
 }
@@ -35,7 +36,7 @@ export interface GrpcReports {
 export async function listenOtlpGrpc(
   config: GrpcServerConfig,
   intake: Intake,
-  { connectionEnds, onError, logger }: GrpcReports,
+  { onConnectionEnd, onError, logger }: ServerReports,
   authenticator?: ServerAuthenticator,
 ): Promise<GrpcServer> {
   return listenGrpc({
@@ -48,7 +49,8 @@ export async function listenOtlpGrpc(
     times: timesOf(config),
     hold: () => intake.hold('grpc'),
     onRefused: (reason) => intake.count('grpc', reason),
-    onConnectionEnd: (reason) => connectionEnds.add(1, { reason }),
+    onConnectionEnd,
+    room: receiverRoom(),
     onError,
     clock: systemClock,
   });

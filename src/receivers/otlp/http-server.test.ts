@@ -30,6 +30,7 @@ async function serve(t: TestContext, http: object = {}, maxInFlightBytes = 1024 
   });
   assert.ok(protocols.http);
   const server = await listenOtlpHttp(protocols.http, intake, {
+    onConnectionEnd: (reason) => assert.fail(reason),
     onError: (error) => assert.fail(String(error)),
     logger: settings.logger,
   });

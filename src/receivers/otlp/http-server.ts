@@ -21,9 +21,10 @@ import { encodeStatus } from '../../grpc/status-details.ts';
 import { corsHeaders, isPreflight } from '../../internal/cors.ts';
 import { HttpError, listenHttp, readBody, sendBody } from '../../internal/http-server.ts';
 import type { HttpProtocolConfig } from './config.ts';
+import { receiverRoom } from './connections.ts';
 import type { Hold } from './in-flight.ts';
 import type { Decoded, Intake, RefusalReason, RunningServer } from './intake.ts';
-import type { GrpcReports } from './grpc-server.ts';
+import type { ServerReports } from './grpc-server.ts';
 import { Refusal, statusJson } from './refusal.ts';
 import { encodeResponse, responseJson } from './response.ts';
 
@@ -38,7 +39,7 @@ const BODY_STALL_MS = 60_000;
 export async function listenOtlpHttp(
   config: HttpProtocolConfig,
   intake: Intake,
-  { onError, logger }: Pick<GrpcReports, 'onError' | 'logger'>,
+  { onConnectionEnd, onError, logger }: ServerReports,
   authenticator?: ServerAuthenticator,
 ): Promise<RunningServer> {
   const server = await listenHttp(
@@ -47,6 +48,8 @@ export async function listenOtlpHttp(
       requestTimeoutMs: config.read_timeout,
       headersTimeoutMs: config.read_header_timeout,
       keepAliveTimeoutMs: config.idle_timeout,
+      room: receiverRoom(),
+      onConnectionEnd,
       onError,
       ...(await openServerTls(config.tls, logger)),
     },

@@ -6,7 +6,7 @@ import type { Host, Receiver, Settings } from '../../component/component.ts';
 import type { ProfilesConsumer } from '../../consumer/consumer.ts';
 import { formatHostPort, isLoopback } from '../../internal/endpoint.ts';
 import type { Config } from './config.ts';
-import { listenOtlpGrpc } from './grpc-server.ts';
+import { listenOtlpGrpc, type ServerReports } from './grpc-server.ts';
 import { listenOtlpHttp } from './http-server.ts';
 import { Intake, type RunningServer, type Transport } from './intake.ts';
 
@@ -32,13 +32,18 @@ export class OtlpReceiver implements Receiver {
     }
     const onError = (error: unknown): void => logger.error('failed to answer a request', { error });
     try {
+      const ends = meter.counter(
+        'receiver_otlp_connection_ends',
+        'Number of connections that the server ended, by reason.',
+        ['transport', 'reason'],
+      );
+      const reportsOf = (transport: Transport): ServerReports => ({
+        onConnectionEnd: (reason) => ends.add(1, { transport, reason }),
+        onError,
+        logger,
+      });
       if (grpc !== undefined) {
-        const connectionEnds = meter.counter(
-          'receiver_otlp_connection_ends',
-          'Number of gRPC connections that the server ended, by reason.',
-          ['reason'],
-        );
-        const reports = { connectionEnds, onError, logger };
+        const reports = reportsOf('grpc');
         const authenticator = serverAuthenticator(host, grpc.auth);
         const listen = () => listenOtlpGrpc(grpc, this.#intake, reports, authenticator);
         await this.#listen('grpc', grpc, listen, signal);
@@ -46,7 +51,7 @@ export class OtlpReceiver implements Receiver {
       if (http !== undefined) {
         this.#tellUnsupported(http.compression_algorithms);
         const authenticator = serverAuthenticator(host, http.auth);
-        const listen = () => listenOtlpHttp(http, this.#intake, { onError, logger }, authenticator);
+        const listen = () => listenOtlpHttp(http, this.#intake, reportsOf('http'), authenticator);
         await this.#listen('http', http, listen, signal);
       }
     } catch (error) {
