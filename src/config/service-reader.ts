@@ -119,12 +119,7 @@ class ServiceReader {
     const id = readId(key, path, issues);
     if (id === undefined) return undefined;
     if (id.type !== 'profiles') {
-      const name = id.name === '' ? '' : `/${id.name}`;
-      issues.add(
-        parent,
-        `pipeline "${id.text}": signal "${id.type}" is not supported: this distribution handles profiles only (write "profiles${name}")`,
-        path,
-      );
+      issues.add(parent, `pipeline "${id.text}": ${notProfiles(id)}`, path);
       return undefined;
     }
     if (!this.#gates.isEnabled(PROFILES_SUPPORT)) {
@@ -199,4 +194,13 @@ class ServiceReader {
 
 function plainPipeline(pipeline: PipelineConfig): PlainValue {
   return Object.fromEntries(STAGES.map((stage) => [stage, pipeline[stage].map((id) => id.text)]));
+}
+
+const OTHER_SIGNALS = ['traces', 'metrics', 'logs'];
+
+/** What to do with a pipeline that is not of profiles. */
+function notProfiles({ type, name }: ComponentId): string {
+  if (OTHER_SIGNALS.includes(type))
+    return `signal "${type}" is not supported: this distribution handles profiles only (remove the pipeline, another Collector can run it)`;
+  return `unknown pipeline signal: "${type}" (write "profiles${name === '' ? '' : `/${name}`}")`;
 }

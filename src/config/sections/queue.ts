@@ -55,6 +55,14 @@ export const sendingQueueSchema = section(
         message: 'must be false with storage: what is stored is acknowledged when it is on the disk',
       });
     }
+    const { batch, queue_size: size, sizer } = queue;
+    if (batch !== undefined && batch.sizer === sizer && batch.min_size > size) {
+      issues.addIssue({
+        code: 'custom',
+        path: ['batch', 'min_size'],
+        message: `must be at most queue_size (${size}), got ${batch.min_size}: the queue never holds that much`,
+      });
+    }
   },
 );
 export type SendingQueueConfig = z.output<typeof sendingQueueSchema>;

@@ -160,10 +160,18 @@ describe('bearer tokens that are asked for', () => {
 });
 
 describe('configuration of bearertokenauth', () => {
+  it('lets a file win over a token, with a warning, as the Go Collector', async (t) => {
+    const path = join(await folder(t), 'token');
+    await writeFile(path, 'of-the-file', { mode: 0o600 });
+    const { auth, settings } = extension({ token: 'of-the-configuration', filename: path });
+    await auth.start();
+    assert.deepEqual(await auth.authorize({}), { authorization: 'Bearer of-the-file' });
+    assert.match(settings.logger.messages('warn').join(), /filename wins/);
+  });
+
   it('refuses what cannot work', () => {
     const cases = [
       [{}, /a token is required/],
-      [{ token: 'a', filename: 'b' }, /give only one of/],
       [{ token: 'a', tokens: ['b'] }, /give only one of/],
       [{ token: 'a\nb' }, /cannot be sent in a header/],
       [{ tokens: ['a', ''] }, /is empty or cannot/],

@@ -20,9 +20,9 @@ export const configSchema = section(
     const fail = (message: string, path: string[] = []): void => {
       issues.addIssue({ code: 'custom', path, message });
     };
-    const given = [token, tokens, filename].filter((one) => one !== undefined).length;
-    if (given === 0) fail('a token is required: give one of token, tokens or filename');
-    if (given > 1) fail('give only one of token, tokens and filename');
+    if (token === undefined && tokens === undefined && filename === undefined)
+      fail('a token is required: give one of token, tokens or filename');
+    if (token !== undefined && tokens !== undefined) fail('give only one of token and tokens');
     if (token !== undefined && !isHeaderText(token.reveal()))
       fail('is empty or cannot be sent in a header', ['token']);
     for (const [index, one] of (tokens ?? []).entries()) {

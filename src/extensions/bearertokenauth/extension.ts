@@ -23,9 +23,11 @@ export class BearerTokenAuth implements Extension, ClientAuthenticator, ServerAu
   readonly #scheme: string;
   readonly #tokens: readonly string[];
   readonly #file: SecretFile<readonly string[]> | undefined;
+  readonly #logger: Settings['logger'];
 
   constructor({ logger }: Settings, config: Config, clock: Clock = systemClock) {
     const { header, scheme, token, tokens = [], filename } = config;
+    this.#logger = logger;
     this.challenge = scheme === '' ? 'Bearer' : scheme;
     this.#header = header.toLowerCase();
     this.#scheme = scheme;
@@ -38,6 +40,8 @@ export class BearerTokenAuth implements Extension, ClientAuthenticator, ServerAu
 
   async start(): Promise<void> {
     await this.#file?.read();
+    if (this.#file !== undefined && this.#tokens.length > 0)
+      this.#logger.warn('the tokens of the file are used, not those of the configuration: filename wins');
   }
 
   async shutdown(): Promise<void> {}

@@ -5,6 +5,7 @@ import { section } from '../../config/sections/section.ts';
 
 export const configSchema = section({
   endpoint: listenEndpointSchema.default('localhost:55679'),
+  transport: z.literal('tcp').default('tcp'),
   /** Names beside addresses and localhost under which the pages may be opened. */
   allowed_hosts: z.array(z.string().min(1)).default([]),
   expvar: section({ enabled: z.boolean().default(false) }),
