@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 /** Where the configurations lie that people bring. */
-const BROUGHT = join(import.meta.dirname, 'brought');
+export const BROUGHT = join(import.meta.dirname, 'brought');
 
 /** A configuration that people bring, with what its comments say of it. */
 export interface Brought {

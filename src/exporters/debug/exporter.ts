@@ -23,7 +23,7 @@ export function createDebugExporter(
   options: DebugOptions = {},
 ): Exporter {
   const sampler = new Sampler(config, options.clock ?? systemClock);
-  const outputs = new Outputs(config.output_paths, options);
+  const outputs = new Outputs(config.output_paths ?? ['stdout'], options);
   const send = async (batch: ProfilesBatch): Promise<void> => {
     if (!sampler.accepts()) return;
     const summary = { 'resource profiles': batch.resources.length, 'sample records': batch.sampleCount };
