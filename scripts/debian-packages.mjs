@@ -41,6 +41,8 @@ export const TEST_PACKAGES = [
   'nghttp2-client',
   'qemu-system-x86',
   'libfaketime',
+  'zsh',
+  'fish',
 ];
 
 /** Packages of the list that are not installed; a program that is there from elsewhere counts as installed. */

@@ -45,18 +45,6 @@ describe('completion', () => {
     assert.deepEqual(await bashOffers('--config', 'package.j'), ['package.json']);
   });
 
-  for (const shell of ['zsh', 'fish']) {
-    it(`is a script that ${shell} can read`, async (t) => {
-      const { code, out } = await script(shell);
-      assert.equal(code, 0);
-      for (const word of ['validate', 'print-config', 'feature-gates', 'unredacted'])
-        assert.ok(out.includes(word), word);
-      const { error, status, stderr } = spawnSync(shell, ['-n'], { input: out, encoding: 'utf8' });
-      if (error !== undefined) return t.diagnostic(`there is no ${shell} here: ${error.message}`);
-      assert.equal(status, 0, stderr);
-    });
-  }
-
   it('refuses what is no shell', async () => {
     for (const [argv, message] of [
       [[], 'completion needs the name of a shell'],

@@ -90,7 +90,14 @@ _${shellName()}() {
   commands=(
 ${list.join('\n')}
   )
-  local command="\${words[(r)(${commands.map(namesOf).join('|')})]}"
+  local command=""
+  local -i at=\${words[(i)(${commands.map(namesOf).join('|')})]}
+  # _arguments counts what stands in front of the word: for it the command is the beginning.
+  if (( at < CURRENT )); then
+    command="\${words[at]}"
+    words=("\${(@)words[at,-1]}")
+    (( CURRENT -= at - 1 ))
+  fi
   case "$command" in
     "") _describe command commands; _arguments ${first === undefined ? '' : flagsOf(first).map(zshFlag).join(' ')} ;;
 ${cases.join('\n')}
