@@ -1,64 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { packageRoot } from '../../src/internal/package-root.ts';
-
-const CACHE = join(packageRoot(), '.cache', 'nginx');
-
-/** Debian's package is unpacked, not installed: an installed one would start to serve this host. */
-function nginxBinary(): string {
-  if (spawnSync('nginx', ['-v']).status === 0) return 'nginx';
-  const binary = join(CACHE, 'usr', 'sbin', 'nginx');
-  if (existsSync(binary)) return binary;
-  const work = `${CACHE}.${process.pid}`;
-  mkdirSync(work, { recursive: true });
-  try {
-    download(work);
-    const [archive = ''] = readdirSync(work).filter((name) => name.endsWith('.deb'));
-    execFileSync('dpkg', ['-x', archive, 'root'], { cwd: work });
-    rmSync(CACHE, { recursive: true, force: true });
-    renameSync(join(work, 'root'), CACHE);
-  } catch (cause) {
-    throw new Error(
-      'nginx is not installed and cannot be downloaded (apt-get update; apt-get download nginx)',
-      {
-        cause,
-      },
-    );
-  } finally {
-    rmSync(work, { recursive: true, force: true });
-  }
-  return binary;
-}
-
-function download(folder: string): void {
-  const fetch = (): void =>
-    void execFileSync('apt-get', ['download', '-qq', 'nginx'], {
-      cwd: folder,
-      stdio: ['ignore', 'ignore', 'pipe'],
-    });
-  try {
-    fetch();
-  } catch {
-    // A fresh host has no list of packages yet, or one of a version that is gone.
-    execFileSync('apt-get', ['update', '-qq'], { stdio: ['ignore', 'ignore', 'pipe'] });
-    fetch();
-  }
-}
+import { debianBinary } from '../debian-binary.ts';
 
 /** A server of nginx that runs until the test ends. */
 export interface Nginx {
@@ -98,7 +46,9 @@ http {
 `;
   writeFileSync(join(folder, 'nginx.conf'), config);
   const args = ['-p', folder, '-c', join(folder, 'nginx.conf'), '-e', 'stderr'];
-  const child = spawn(nginxBinary(), args, { stdio: ['ignore', 'ignore', 'pipe'] });
+  const child = spawn(debianBinary('nginx', 'usr/sbin/nginx', '-v'), args, {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
   const exited = once(child, 'exit');
   let said = '';
   const isUp = new Promise<void>((resolve, reject) => {

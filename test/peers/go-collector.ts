@@ -3,7 +3,6 @@ import { execFile, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
@@ -48,17 +47,6 @@ export async function askGo(
     if (!(error instanceof Error && 'stderr' in error)) throw error;
     return { ok: false, stdout: '', stderr: String(error.stderr) };
   }
-}
-
-/** A port that was free a moment ago: the Go Collector does not tell which one the system chose. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
 }
 
 /** Starts it with a configuration; resolves when it takes requests. `stop` resolves when it has ended. */

@@ -11,7 +11,8 @@ import { batchFromFolded } from '../../src/pdata/folded.ts';
 import type { ProfilesBatch } from '../../src/pdata/profiles-batch.ts';
 import { otlpReceiverFactory } from '../../src/receivers/otlp/factory.ts';
 import { capturedRequests } from '../integration/otlp-samples.ts';
-import { freePort, runGo } from './go-collector.ts';
+import { freePort } from '../free-port.ts';
+import { runGo } from './go-collector.ts';
 
 /** Our receiver, and where its two servers listen. */
 async function ourReceiver(t: TestContext): Promise<{ next: RecordingConsumer; grpc: string; http: string }> {

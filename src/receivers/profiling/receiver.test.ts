@@ -221,7 +221,7 @@ describe('the profiling receiver', () => {
     assert.equal(settings.meter.value('receiver_profiling_samples', { outcome: 'taken' }), 10);
     assert.equal(settings.meter.value('receiver_profiling_samples_dropped', { reason: 'ring_full' }), 3);
     assert.equal(settings.meter.value('receiver_profiling_unwind_errors', { reason: 'memory_read' }), 2);
-    assert.equal(settings.meter.value('receiver_profiling_native_gauge', { name: 'table_bytes' }), 99);
+    assert.equal(settings.meter.value('receiver_profiling_native_values', { name: 'table_bytes' }), 99);
     await receiver.shutdown(never());
   });
 

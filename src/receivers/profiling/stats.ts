@@ -41,7 +41,7 @@ export function observeStats(meter: Meter, mode: SourceMode, read: () => Profili
   for (const kind of ['gauge', 'counter'] as const) {
     meter.observe(
       kind,
-      `receiver_profiling_native_${kind}`,
+      kind === 'gauge' ? 'receiver_profiling_native_values' : 'receiver_profiling_native_events',
       'Figures of the native profiler by name',
       ['name'],
       () =>
