@@ -9,7 +9,7 @@ import { defaultFeatureGates } from '../../src/component/feature-gates.ts';
 import { ConfigError } from '../../src/config/config-error.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import type { LoadedConfig } from '../../src/config/loaded-config.ts';
-import { factories } from '../../src/distribution.ts';
+import { distribution } from '../../src/distribution.ts';
 import { never } from '../../src/internal/testing/settings.ts';
 import { checkService, createService } from '../../src/service/service.ts';
 import { type Brought, broughtEnvironment, everyBrought } from './brought.ts';
@@ -24,7 +24,7 @@ const gates = defaultFeatureGates();
 const brought = everyBrought();
 
 async function load(text: string, label: string): Promise<LoadedConfig> {
-  return loadConfig([{ location: `yaml:${text}`, label }], { factories, gates, environment });
+  return loadConfig([{ location: `yaml:${text}`, label }], { distribution, gates, environment });
 }
 
 /** What ours makes of it: the verdict and every line that goes with it. */

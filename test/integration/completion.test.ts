@@ -24,7 +24,7 @@ before(async () => {
         script += text;
       },
       stderr: (text) => assert.fail(text),
-      loadFactories: () => Promise.reject(new Error('completion needs no components')),
+      loadDistribution: () => Promise.reject(new Error('completion needs no components')),
     });
     assert.equal(code, 0);
     writeFileSync(scriptOf(shell), script);

@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { factories } from '../../src/distribution.ts';
+import { distribution } from '../../src/distribution.ts';
 import { otlpGrpcExporterFactory } from '../../src/exporters/otlp-grpc/factory.ts';
 import { never, testHost, testSettings } from '../../src/internal/testing/settings.ts';
 import { batchFromFolded } from '../../src/pdata/folded.ts';
@@ -95,7 +95,7 @@ test('promtool has nothing against the metrics of a collector with every compone
   writeFileSync(join(folder, 'broken.json'), 'no profiles\n');
   const port = await freePort();
   const yaml = everything(folder, port);
-  for (const factory of Object.values<readonly { readonly type: string }[]>({ ...factories }).flat())
+  for (const factory of Object.values<readonly { readonly type: string }[]>({ ...distribution }).flat())
     assert.match(yaml, new RegExp(`^  ${factory.type}:`, 'm'));
   const { endpoints } = await runningService(t, yaml, true);
   await sendOne(t, endpoints[0] ?? '');

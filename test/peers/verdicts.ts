@@ -6,7 +6,7 @@ import { after, describe, it } from 'node:test';
 import { parse } from 'yaml';
 import { defaultFeatureGates } from '../../src/component/feature-gates.ts';
 import { loadConfig } from '../../src/config/load.ts';
-import { factories } from '../../src/distribution.ts';
+import { distribution } from '../../src/distribution.ts';
 import { BROUGHT, type Brought, broughtEnvironment, everyBrought } from '../config/brought.ts';
 import { differingValues } from './plain-values.ts';
 import { askGo } from './go-collector.ts';
@@ -53,7 +53,7 @@ export function testVerdicts(binary: string, record: boolean): void {
         assert.ok(theirs.ok, theirs.stderr);
         const gates = defaultFeatureGates();
         const source = { location: `yaml:${one.text}`, label: one.name };
-        const config = await loadConfig([source], { factories, gates, environment: env });
+        const config = await loadConfig([source], { distribution, gates, environment: env });
         const found = differingValues(config.effective({ redact: true }), parse(theirs.stdout));
         const unexplained = found.filter(({ path }) => !(path in OTHERWISE));
         assert.deepEqual(unexplained, []);
