@@ -3,8 +3,10 @@
 // verdicts are written into test/config/brought.
 import { needGoCollector } from './go-collector.ts';
 import { testRelay } from './relay.ts';
+import { testTestdata } from './testdata.ts';
 import { testVerdicts } from './verdicts.ts';
 
 const binary = await needGoCollector();
 testVerdicts(binary, process.argv.includes('--record'));
+testTestdata(binary);
 testRelay(binary);
