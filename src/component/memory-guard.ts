@@ -36,7 +36,11 @@ export class MemoryGuard {
     });
     if (!this.#gate.canCollect)
       logger.warn('the runtime lets nobody force a garbage collection; memory is won back in its own time');
-    this.#gate.start((isShut, used) => {
+    const onAccepted = (bytes: number): void =>
+      logger.warn('native memory does not come back; it no longer counts against the limit', {
+        native_mib: toMib(bytes),
+      });
+    const onChange = (isShut: boolean, used: number): void => {
       const fields = { cur_mem_mib: toMib(used), soft_limit_mib: toMib(soft) };
       if (!isShut) {
         logger.info('Memory usage back within limits. Resuming normal operation.', fields);
@@ -48,7 +52,8 @@ export class MemoryGuard {
         `memory usage of ${toMib(used)} MiB is above the soft limit of ${toMib(soft)} MiB`,
       );
       host.reportStatus({ status: 'recoverable_error', error });
-    });
+    };
+    this.#gate.start({ onChange, onAccepted });
   }
 
   stop(): void {

@@ -17,6 +17,10 @@ export const memoryLimiterSchema = section(
     spike_limit_percentage: count().describe(
       "the same as shares of the control group's limit, or of the machine's memory",
     ),
+    include_rss: z
+      .boolean()
+      .default(false)
+      .describe('count resident memory of native code too, which the runtime does not know of'),
     min_gc_interval_when_soft_limited: durationSchema()
       .default(10_000)
       .describe('at the soft limit, garbage is collected no more often'),

@@ -5,6 +5,8 @@ const MIB = 1024 * 1024;
 /** What the user configures. Times are milliseconds; a limit of 0 is none. */
 export interface MemorySettings {
   readonly check_interval: number;
+  /** Whether native memory that only the resident set shows counts too. */
+  readonly include_rss: boolean;
   readonly limit_mib: number;
   readonly spike_limit_mib: number;
   readonly limit_percentage: number;
