@@ -72,6 +72,12 @@ describe('service telemetry', () => {
     );
   });
 
+  it('says of names that it cannot give that it does not', async (t) => {
+    const prometheus = { host: '127.0.0.1', port: 0, without_units: false, without_type_suffix: true };
+    const { lines } = await started(t, { metrics: { readers: [{ pull: { exporter: { prometheus } } }] } });
+    assert.match(lines.join(''), /^[^\n]*without_units: false does not act[^\n]*\n$/);
+  });
+
   it('serves nothing at level none', async (t) => {
     const { made } = await started(t, { metrics: { level: 'none', readers: [reader(0)] } });
     assert.deepEqual(made.metricsUrls, []);

@@ -103,6 +103,15 @@ class OwnTelemetry implements ServiceTelemetry {
     if (this.#config.metrics.level === 'none') return;
     this.#processMetrics.start();
     for (const reader of this.#readers) reader.start();
+    for (const { pull } of this.#config.metrics.readers) {
+      const page = pull?.exporter.prometheus;
+      for (const key of ['without_type_suffix', 'without_units', 'without_scope_info'] as const) {
+        if (page?.[key] === false)
+          this.logger.warn(
+            `${key}: false does not act: metrics are named as the Go Collector names them by default`,
+          );
+      }
+    }
     for (const endpoint of metricsEndpoints(this.#config)) {
       try {
         this.#servers.push(await serveMetrics(this.#registry, endpoint));
