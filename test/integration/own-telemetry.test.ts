@@ -314,6 +314,8 @@ describe('own telemetry over OTLP', () => {
     );
     service.telemetry.logger.warn('over TLS');
     await sink.until(() => logsOf(sink).some(({ body }) => body === 'over TLS'));
+    // Before its receiver is gone: a stop would wait for that.
+    await service.shutdown(AbortSignal.timeout(5_000));
   });
 
   it('tells once that nobody is there, counts what is lost, and stops in time', async (t) => {
