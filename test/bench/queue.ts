@@ -5,8 +5,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { CACHE, type PayloadSet, payloadSets } from './payloads.ts';
 import { framesOf } from './relay.ts';
 import { RelayProcess, startOurs } from './relay-process.ts';
-import { type Goal, print, type RatioRow, ratioTable } from './report.ts';
-import { interleave, type Rounds } from './rounds.ts';
+import { type Goal, print, type RatioRow, ratioTable, table, verdict } from './report.ts';
+import { interleave } from './rounds.ts';
 import { Load, Sink } from './wire.ts';
 
 const ROUNDS = 5;
@@ -15,8 +15,8 @@ const WARM_UP_SECONDS = 2;
 const IN_FLIGHT = 4;
 /** What the relay keeps of its throughput with queue, batch and retry. */
 const KEEPS: Goal = { floor: 0.8, aim: 0.95 };
-/** Of what the disk gives to plain writes of the same bytes. */
-const OF_THE_DISK: Goal = { floor: 0.5, aim: 0.9 };
+/** MB/s that the queue on the disk takes, or what the disk gives where that is less. */
+const STORED: Goal = { floor: 100, aim: 200 };
 const RETRY = 'retry_on_failure: { enabled: true }';
 
 const LANES: readonly { readonly name: string; readonly delivery?: string }[] = [
@@ -34,10 +34,11 @@ export async function benchQueue(names: readonly string[]): Promise<void> {
   const rows: RatioRow[] = [];
   for (const set of sets) rows.push(...(await relayRows(set)));
   print(`\n### Relay with queue, batch and retry ÷ relay without\n\n${ratioTable('MB per CPU-s', rows)}`);
-  const disk: RatioRow[] = [];
+  const disk: string[][] = [];
   for (const set of sets) disk.push(await diskRow(set));
+  const head = ['', 'ours, MB/s', 'write + fdatasync, MB/s', 'floor · aim', 'reached'];
   print(
-    `\n### Queue on the disk, destination away ÷ plain writes of the same bytes\n\n${ratioTable('MB/s', disk)}`,
+    `\n### Queue on the disk, destination away, beside plain writes of the same bytes\n\n${table(head, disk)}`,
   );
 }
 
@@ -100,7 +101,7 @@ async function megabytesTaken(
 }
 
 /** The destination is away: all that comes goes to the disk. Both sides write to one file system, in turn. */
-async function diskRow(set: PayloadSet): Promise<RatioRow> {
+async function diskRow(set: PayloadSet): Promise<string[]> {
   const directory = join(CACHE, 'queue');
   rmSync(directory, { recursive: true, force: true });
   mkdirSync(directory, { recursive: true });
@@ -124,24 +125,18 @@ async function diskRow(set: PayloadSet): Promise<RatioRow> {
       (warmUp) => Promise.resolve(plainWrites(join(directory, 'plain'), frames, warmUp)),
     ]);
     load.close();
-    return {
-      what: set.name,
-      ours: ours ?? noRounds(),
-      theirs: theirs ?? noRounds(),
-      peer: 'write(2), no fsync',
-      goal: OF_THE_DISK,
-    };
+    if (ours === undefined || theirs === undefined) throw new Error('not measured');
+    const floor = Math.min(STORED.floor, theirs.median);
+    const goal = { floor, aim: Math.min(STORED.aim, theirs.median) };
+    const goals = `≥ ${STORED.floor} · ≥ ${STORED.aim}, or the disk's`;
+    return [set.name, ours.toString(), theirs.toString(), goals, verdict(ours.median, goal)];
   } finally {
     await relay.stop();
     rmSync(directory, { recursive: true, force: true });
   }
 }
 
-function noRounds(): Rounds {
-  throw new Error('not measured');
-}
-
-/** Megabytes a second of one write a payload, as many as fit into a round. */
+/** Megabytes a second of one write a payload, as many as fit into a round, until the last is on the disk. */
 function plainWrites(path: string, payloads: readonly Buffer[], warmUp: boolean): number {
   const file = openSync(path, 'w');
   try {
@@ -150,9 +145,9 @@ function plainWrites(path: string, payloads: readonly Buffer[], warmUp: boolean)
     let bytes = 0;
     for (let i = 0; performance.now() < end; i++)
       bytes += writeSync(file, payloads[i % payloads.length] ?? Buffer.alloc(0));
+    fdatasyncSync(file);
     return bytes / 1e3 / (performance.now() - start);
   } finally {
-    fdatasyncSync(file);
     closeSync(file);
     rmSync(path);
   }

@@ -118,15 +118,21 @@ function rssMib(line: Line): number {
   return Number(/^VmRSS:\s*(\d+)/m.exec(status)?.[1] ?? 0) / 1024;
 }
 
-/** Connections that send nothing. */
-async function connectAll(port: number, count: number): Promise<Socket[]> {
+const filesOf = (line: Line): number => readdirSync(`/proc/${line.pid}/fd`).length;
+
+/** Connections that send nothing; resolves when the receiver has taken every one, or closed it for another. */
+async function connectAll(line: Line, count: number): Promise<{ sockets: Socket[]; madeRoom: number }> {
+  const before = filesOf(line);
   const sockets: Socket[] = [];
   for (let i = 0; i < count; i++) {
-    sockets.push(connect(port, '127.0.0.1').on('error', () => undefined));
-    if (i % 200 === 199) await delay(10);
+    sockets.push(connect(line.port, '127.0.0.1').on('error', () => undefined));
+    if (i % 100 === 99) await delay(20);
   }
-  await delay(2000);
-  return sockets;
+  for (const end = performance.now() + DRAIN_LIMIT_MS; ; await delay(100)) {
+    const madeRoom = await line.metric('receiver_otlp_connection_ends');
+    if (filesOf(line) - before + madeRoom >= count * 0.999 || performance.now() > end)
+      return { sockets, madeRoom };
+  }
 }
 
 export const FAULTS: readonly Fault[] = [
@@ -303,8 +309,8 @@ export const FAULTS: readonly Fault[] = [
     options: MEMORY,
     async run({ line, source }) {
       const before = rssMib(line);
-      const sockets = await connectAll(line.port, IDLE_CONNECTIONS);
-      const open = sockets.filter((socket) => socket.readyState === 'open').length;
+      const { sockets } = await connectAll(line, IDLE_CONNECTIONS);
+      const open = filesOf(line);
       const answered = source.accepted.size;
       const other = new Source(line.url, { first: OTHER_NUMBERS });
       other.start(1, 0);
@@ -314,23 +320,22 @@ export const FAULTS: readonly Fault[] = [
       const rss = rssMib(line);
       for (const socket of sockets) socket.destroy();
       const kib = ((rss - before) * 1024) / open;
-      return `${open} open; beside them in 5 s ${served} requests of known and ${other.accepted.size} of a new client (refused ${other.refused + other.broken}); RSS ${before.toFixed(0)} → ${rss.toFixed(0)} MiB, ${kib.toFixed(1)} KiB each`;
+      return `${open} files open; beside them in 5 s ${served} requests of known and ${other.accepted.size} of a new client (refused ${other.refused + other.broken}); RSS ${before.toFixed(0)} → ${rss.toFixed(0)} MiB, ${kib.toFixed(1)} KiB each`;
     },
   },
   {
     name: 'more idle connections than there is room for',
     options: { ...MEMORY },
     async run({ line, source }) {
-      const sockets = await connectAll(line.port, 17_000);
+      const { sockets, madeRoom } = await connectAll(line, 17_000);
       const answered = source.accepted.size;
       const other = new Source(line.url, { first: OTHER_NUMBERS });
       other.start(1, 0);
       await delay(3000);
       await other.stop();
-      const made = await line.metric('receiver_otlp_connection_ends');
-      const open = sockets.filter((socket) => socket.readyState === 'open').length;
+      const open = filesOf(line);
       for (const socket of sockets) socket.destroy();
-      return `${open} open at last, ${made} idle ones made room; beside them in 3 s ${source.accepted.size - answered} requests of known and ${other.accepted.size} of a new client (refused ${other.refused + other.broken})`;
+      return `${open} files open at last, ${madeRoom} idle ones made room; beside them in 3 s ${source.accepted.size - answered} requests of known and ${other.accepted.size} of a new client (refused ${other.refused + other.broken})`;
     },
   },
 ];

@@ -34,6 +34,7 @@ export class Destination {
 
   /** Listens, always on the same port once it has one. */
   async up(): Promise<void> {
+    if (this.#server !== undefined) return;
     const server = createServer((incoming, answer) => {
       const parts: Buffer[] = [];
       incoming.on('data', (part: Buffer) => parts.push(part));
@@ -47,9 +48,7 @@ export class Destination {
         else reply();
       });
     });
-    server.listen(this.#port, HOST);
-    await once(server, 'listening');
-    this.#port = (server.address() as AddressInfo).port;
+    this.#port = await listenBelow(server, this.#port);
     this.#server = server;
   }
 
@@ -145,6 +144,23 @@ export class Source {
       posting.on('error', reject);
       posting.end(body);
     });
+  }
+}
+
+/** Ports that the system gives to no client: nobody takes a destination's while it is away, least of all itself. */
+const PORTS = { first: 15_000, count: 15_000 };
+
+/** Listens on `port`, or where that is 0 on any of PORTS; gives back which. */
+async function listenBelow(server: Server, port: number): Promise<number> {
+  for (let attempt = 0; ; attempt++) {
+    const tried = port || PORTS.first + Math.floor(Math.random() * PORTS.count);
+    server.listen(tried, HOST);
+    try {
+      await once(server, 'listening');
+      return tried;
+    } catch (error) {
+      if (port !== 0 || attempt === 20) throw error;
+    }
   }
 }
 

@@ -5,6 +5,8 @@ import { makePayload, PAYLOADS } from '../bench/otlp-payload.ts';
 import { Destination, Line } from './line.ts';
 
 const BYTES_PER_SECOND = 20e6;
+/** What an exporter of ten consumers has under way, and some more. */
+const MOST_UNDER_WAY = 16;
 const SAMPLE_EVERY_MS = 5_000;
 const REPORT_EVERY = 12;
 /** Growth over the second half, as the fitted line has it, that still counts as flat. */
@@ -44,7 +46,7 @@ export async function soak(minutes: number): Promise<boolean> {
   }
 }
 
-/** Posts at a steady rate, whatever is still under way. */
+/** Posts at a steady rate, as long as the collector keeps up. */
 class Load {
   sent = 0;
   refused = 0;
@@ -65,6 +67,7 @@ class Load {
     const underWay = new Set<Promise<void>>();
     for (let due = start; due < start + forMs; due += everyMs) {
       await delay(Math.max(0, due - performance.now()));
+      if (underWay.size >= MOST_UNDER_WAY) await Promise.race(underWay);
       const posted = this.#post().finally(() => underWay.delete(posted));
       underWay.add(posted);
     }
