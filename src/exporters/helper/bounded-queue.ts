@@ -26,7 +26,7 @@ interface Waiter {
  */
 export class BoundedQueue<T> {
   readonly #bounds: QueueBounds;
-  #items: T[] = [];
+  #items: (T | undefined)[] = [];
   #head = 0;
   readonly #waiters: Waiter[] = [];
   #closed = false;
@@ -69,7 +69,9 @@ export class BoundedQueue<T> {
   /** The oldest item; it keeps counting against the bounds until `release`. */
   shift(): T | undefined {
     if (this.length === 0) return undefined;
-    const item = this.#items[this.#head++];
+    const item = this.#items[this.#head];
+    // The place is kept for a while; what was in it, a batch of megabytes perhaps, is not.
+    this.#items[this.#head++] = undefined;
     if (this.#head > 1024 && this.#head * 2 > this.#items.length) {
       this.#items = this.#items.slice(this.#head);
       this.#head = 0;
