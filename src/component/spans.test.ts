@@ -23,7 +23,7 @@ describe('spans', () => {
   it('begin with their attributes and end with the work', async () => {
     const notes: string[] = [];
     assert.equal(await withSpan(noting(notes), 'exporter/x/profiles', { samples: 3 }, async () => 7), 7);
-    assert.deepEqual(notes, ['start exporter/x/profiles {"attributes":{"samples":3}}', 'end']);
+    assert.deepEqual(notes, ['start exporter/x/profiles {"attributes":{"samples":3},"links":[]}', 'end']);
   });
 
   it('record what the work throws, and pass it on', async () => {
