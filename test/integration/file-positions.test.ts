@@ -16,7 +16,7 @@ const KILLS = 4;
 const MESSAGES = 400;
 
 const line = (number: number): string =>
-  `${Buffer.from(encodeOtlpJson(batchFromFolded(`main;request-number-${number} 1`))).toString()}\n`;
+  `${Buffer.from(encodeOtlpJson(batchFromFolded(`main;request-number-${number}! 1`))).toString()}\n`;
 
 /** The built program from a file to a destination, without a queue: what is read is delivered. */
 function reader(t: TestContext, destination: Destination) {
