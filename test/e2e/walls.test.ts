@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, copyFileSync, cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, copyFileSync, cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -143,8 +143,17 @@ describe('what is kept from the profiler', { timeout: 480_000, skip: WITHOUT_ROO
     const many = run(trouble.program, 'threads', '4200');
     assert.ok(many.stdout !== null);
     await once(many.stdout, 'data');
-    // Thousands of threads are opened one by one.
-    const report = await recordApart(nobody, { samples_per_second: 199 }, () => delay(3000), true);
+    const report = await recordApart(
+      nobody,
+      { samples_per_second: 199 },
+      async ({ pid }) => {
+        // Thousands of threads are opened one by one; with a look at who is there now and then.
+        const end = performance.now() + 60_000;
+        while (readdirSync(`/proc/${pid}/fd`).length < 8100 && performance.now() < end) await delay(50);
+        await delay(3000);
+      },
+      true,
+    );
     assertAddsUp(report);
     const { stats } = report;
     leastComplete(of(report, String(burning.pid)), BURN, 0.9);
