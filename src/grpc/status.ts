@@ -21,6 +21,19 @@ export const Code = {
   unauthenticated: 16,
 } as const;
 
+/**
+ * Codes after which a call may be made again; of resourceExhausted only where the server says when.
+ * Source: https://github.com/open-telemetry/opentelemetry-proto/blob/main/docs/specification.md#failures
+ */
+export const RETRYABLE_CODES: ReadonlySet<number> = new Set([
+  Code.cancelled,
+  Code.deadlineExceeded,
+  Code.aborted,
+  Code.outOfRange,
+  Code.unavailable,
+  Code.dataLoss,
+]);
+
 /** A status other than OK: what a server answers, or what a client was answered. */
 export class GrpcError extends Error {
   override readonly name: string = 'GrpcError';

@@ -52,6 +52,12 @@ describe('the OTLP receiver under h2load', () => {
     return Object.fromEntries([...counts].map(([, count, what]) => [what ?? '', Number(count)]));
   }
 
+  /** One HTTP/1.1 connection for each of 50 clients. */
+  const loadHttp = (): Promise<Record<string, number>> => {
+    const type = ['-H', 'content-type: application/x-protobuf'];
+    return load('--h1', '-c', '50', '-d', plain, ...type, `http://${http}/v1development/profiles`);
+  };
+
   it('takes every gRPC call on 20 connections of 50 streams', async () => {
     const streams = ['-c', '20', '-m', '50', '-d', framed];
     const headers = ['-H', 'content-type: application/grpc', '-H', 'te: trailers'];
@@ -61,32 +67,14 @@ describe('the OTLP receiver under h2load', () => {
   });
 
   it('takes every request over HTTP/1.1 on 50 connections', async () => {
-    const type = ['-H', 'content-type: application/x-protobuf'];
-    const counts = await load(
-      '--h1',
-      '-c',
-      '50',
-      '-d',
-      plain,
-      ...type,
-      `http://${http}/v1development/profiles`,
-    );
+    const counts = await loadHttp();
     assert.deepEqual([counts['succeeded'], counts['failed'], counts['2xx']], [REQUESTS, 0, REQUESTS]);
     assert.equal(next.batches.length, REQUESTS);
   });
 
   it('tells each client when nothing takes what it sends', async () => {
     next.failWith(new RetryableError('the queue is full'));
-    const type = ['-H', 'content-type: application/x-protobuf'];
-    const counts = await load(
-      '--h1',
-      '-c',
-      '50',
-      '-d',
-      plain,
-      ...type,
-      `http://${http}/v1development/profiles`,
-    );
+    const counts = await loadHttp();
     next.failWith(undefined);
     assert.deepEqual([counts['2xx'], counts['5xx'], counts['errored']], [0, REQUESTS, 0]);
   });

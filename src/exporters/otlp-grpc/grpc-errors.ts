@@ -1,17 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { PermanentError, RetryableError } from '../../consumer/consumer.ts';
-import { Code, GrpcError } from '../../grpc/status.ts';
+import { Code, GrpcError, RETRYABLE_CODES } from '../../grpc/status.ts';
 import { TransportError } from '../helper/delivery.ts';
-
-/** Source: https://github.com/open-telemetry/opentelemetry-proto/blob/main/docs/specification.md#failures */
-const RETRYABLE: ReadonlySet<number> = new Set([
-  Code.cancelled,
-  Code.deadlineExceeded,
-  Code.aborted,
-  Code.outOfRange,
-  Code.unavailable,
-  Code.dataLoss,
-]);
 
 const NAMES = new Map(Object.entries(Code).map(([name, code]) => [code as number, name]));
 
@@ -27,6 +17,6 @@ export function fromGrpcError(error: unknown): unknown {
   const message = `rpc error: code = ${words} desc = ${error.message}`;
   const cause = new TransportError(words.replace(/(?<=[a-z])(?=[A-Z])/g, '_'), message, { cause: error });
   const isThrottled = code === Code.resourceExhausted && retryAfterMs !== undefined;
-  if (!RETRYABLE.has(code) && !isThrottled) return new PermanentError(message, { cause });
+  if (!RETRYABLE_CODES.has(code) && !isThrottled) return new PermanentError(message, { cause });
   return new RetryableError(message, { cause, ...(retryAfterMs !== undefined && { retryAfterMs }) });
 }

@@ -5,7 +5,7 @@ import { PermanentError, RetryableError } from '../../../consumer/consumer.ts';
 import { authorityOf, openGrpcClient } from '../../../grpc/client.ts';
 import type { Target } from '../../../grpc/dial.ts';
 import { proxyFor } from '../../../grpc/proxy.ts';
-import { Code, GrpcError } from '../../../grpc/status.ts';
+import { Code, GrpcError, RETRYABLE_CODES } from '../../../grpc/status.ts';
 import { systemClock } from '../../../internal/clock.ts';
 import { parseHostPort } from '../../../internal/endpoint.ts';
 import { endpointOf, headersOf, type OwnSender, type SenderSettings, tlsOf } from './sender.ts';
@@ -17,16 +17,6 @@ const METHODS = {
 } as const;
 
 const MAX_RECEIVE_BYTES = 64 * 1024;
-
-/** Source: https://github.com/open-telemetry/opentelemetry-proto/blob/main/docs/specification.md#failures */
-const RETRYABLE: ReadonlySet<number> = new Set([
-  Code.cancelled,
-  Code.deadlineExceeded,
-  Code.aborted,
-  Code.outOfRange,
-  Code.unavailable,
-  Code.dataLoss,
-]);
 
 /** OTLP over gRPC. Plaintext with http:// in front, or with `insecure` and no scheme. Rejects where certificates cannot be read. */
 export async function openGrpcSender(settings: SenderSettings): Promise<OwnSender> {
@@ -67,6 +57,6 @@ function outcomeOf(error: unknown): unknown {
   const { code, retryAfterMs, message } = error;
   const isThrottled = code === Code.resourceExhausted && retryAfterMs !== undefined;
   const told = `gRPC status ${code}: ${message}`;
-  if (!RETRYABLE.has(code) && !isThrottled) return new PermanentError(told, { cause: error });
+  if (!RETRYABLE_CODES.has(code) && !isThrottled) return new PermanentError(told, { cause: error });
   return new RetryableError(told, { cause: error, ...(retryAfterMs !== undefined && { retryAfterMs }) });
 }
