@@ -47,10 +47,24 @@ export interface StreamedAnswer {
   /** Names in lower case; of a header that came more than once the values with ", " between. */
   readonly headers: Readonly<Record<string, string>>;
   readonly body: AsyncIterable<Buffer>;
-  /** Reads the body; rejects where it is larger. */
-  read(maxBytes: number): Promise<Buffer>;
+  /**
+   * Reads the body; rejects with BodyError where it is larger. `grow` is asked for room before each piece of it is
+   * kept; where it says no, the rest is not read, and BodyError says `no_room`.
+   */
+  read(maxBytes: number, grow?: (bytes: number) => boolean): Promise<Buffer>;
   /** Drops what has not been read. */
   discard(): void;
+}
+
+/** A body that was not read to its end. */
+export class BodyError extends Error {
+  override readonly name = 'BodyError';
+  readonly reason: 'too_large' | 'no_room';
+
+  constructor(reason: 'too_large' | 'no_room', message: string) {
+    super(message);
+    this.reason = reason;
+  }
 }
 
 interface ConnectionKey {
@@ -207,24 +221,27 @@ function streamedAnswer(
     ),
     body: body as AsyncIterable<Buffer>,
     discard,
-    async read(maxBytes) {
-      const tooLarge = (): Error => {
+    async read(maxBytes, grow = () => true) {
+      const refuse = (reason: BodyError['reason'], why: string): BodyError => {
         discard();
-        return new Error(`${name}: the answer is larger than ${maxBytes} bytes`);
+        return new BodyError(reason, `${name}: ${why}`);
       };
-      if (Number(headers['content-length'] ?? 0) > maxBytes) throw tooLarge();
+      const tooLarge = `the answer is larger than ${maxBytes} bytes`;
+      if (Number(headers['content-length'] ?? 0) > maxBytes) throw refuse('too_large', tooLarge);
       const chunks: Buffer[] = [];
       let size = 0;
+      let hasRoom = true;
       try {
         for await (const chunk of body as AsyncIterable<Buffer>) {
           size += chunk.length;
-          if (size > maxBytes) break;
+          if (size > maxBytes || !(hasRoom = grow(chunk.length))) break;
           chunks.push(chunk);
         }
       } catch (cause) {
         throw failure(name, signal, cause);
       }
-      if (size > maxBytes) throw tooLarge();
+      if (size > maxBytes) throw refuse('too_large', tooLarge);
+      if (!hasRoom) throw refuse('no_room', 'no room for the answer');
       return Buffer.concat(chunks);
     },
   };

@@ -56,6 +56,13 @@ const shape = {
     .max(1024)
     .default(64)
     .describe('largest profile, as it comes and after decompression; larger ones are refused'),
+  max_in_flight_mib: z
+    .int()
+    .min(1)
+    .default(256)
+    .describe(
+      'memory of profiles that are being read, as they come and unpacked; beyond, scrapes fail and are counted',
+    ),
   max_pending_mib: z
     .int()
     .min(1)

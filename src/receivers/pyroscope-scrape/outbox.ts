@@ -15,6 +15,8 @@ const LONGEST_DRAIN_MS = 2_000;
 type DropReason = 'pending_full' | 'refused' | 'shutdown';
 
 interface Pending {
+  /** Counts up; what waits is in this order. */
+  readonly turn: number;
   readonly batch: ProfilesBatch;
   readonly sizeBytes: number;
 }
@@ -39,6 +41,7 @@ export class Outbox {
   readonly #stop = new AbortController();
   readonly #deliveries = new Set<AbortController>();
   readonly #drained = new Set<() => void>();
+  #turns = 0;
   #bytes = 0;
   #underWay = 0;
   #pauseMs = 0;
@@ -59,7 +62,7 @@ export class Outbox {
       this.#options.onDropped(batch, 'shutdown');
       return;
     }
-    this.#waiting.push({ batch, sizeBytes });
+    this.#waiting.push({ turn: this.#turns++, batch, sizeBytes });
     this.#bytes += sizeBytes;
     this.#pump();
     while (this.#bytes > this.#options.maxBytes) {
@@ -115,7 +118,7 @@ export class Outbox {
       await next.consumeProfiles(pending.batch, signal);
     } catch (error) {
       if (!isPermanent(error) && !signal.aborted) {
-        this.#waiting.unshift(pending);
+        this.#putBack(pending);
         void this.#pause(error);
         return;
       }
@@ -128,6 +131,12 @@ export class Outbox {
     this.#bytes -= pending.sizeBytes;
     this.#pauseMs = 0;
     onDelivered(clock.elapsed() - startMs);
+  }
+
+  /** Before all that came after it; those that were offered with it may have been put back already. */
+  #putBack(pending: Pending): void {
+    const at = this.#waiting.findIndex(({ turn }) => turn > pending.turn);
+    this.#waiting.splice(at < 0 ? this.#waiting.length : at, 0, pending);
   }
 
   /** Nothing is offered for a while; once for all batches that were refused together. */

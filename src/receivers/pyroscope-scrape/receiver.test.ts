@@ -183,6 +183,23 @@ describe('the pyroscope_scrape receiver', () => {
     await Promise.all(cases.map(fails));
   });
 
+  it('reads no more at once than there is room for', async () => {
+    const [slow, other] = [await fakeTarget(), await fakeTarget()];
+    // Half of a profile stays in memory for as long as the other half does not come.
+    slow.answer = (_, response) => void response.writeHead(200).write(Buffer.alloc(1024 * 1024 - 10));
+    const { settings } = await scraping({
+      targets: [{ __address__: slow.address }, { __address__: other.address }],
+      max_in_flight_mib: 1,
+    });
+    await until(() => settings.meter.value('receiver_scrapes', { result: 'no_room' }) >= 2);
+    const told = (): unknown =>
+      settings.logger.entries.find(({ level }) => level === 'warn')?.fields['error'];
+    await until(() => told() !== undefined);
+    assert.match(String(told()), /raise "max_in_flight_mib"$/);
+    slow.close();
+    await until(() => settings.meter.value('receiver_scrapes', { result: 'ok' }) >= 1);
+  });
+
   it('goes on where targets cannot be scraped, and tells of them once', async () => {
     const target = await fakeTarget();
     const { next, settings } = await scraping({

@@ -10,6 +10,7 @@ import { DiscoveryManager } from '../../discovery/manager.ts';
 import { type ConfiguredClient, openConfiguredClient } from '../../http-client/client.ts';
 import { orAborted } from '../../internal/abort.ts';
 import { type Clock, systemClock } from '../../internal/clock.ts';
+import { InFlightBytes } from '../../internal/in-flight.ts';
 import type { ProfilesBatch } from '../../pdata/profiles-batch.ts';
 import type { LabelSet } from '../../relabel/relabel.ts';
 import type { Config } from './config.ts';
@@ -41,6 +42,7 @@ export class PyroscopeScrapeReceiver implements Receiver {
   readonly #metrics: ScrapeMetrics;
   readonly #health: TargetHealth;
   readonly #totals: TotalsStore;
+  readonly #inFlight: InFlightBytes;
   readonly #outbox: Outbox;
   readonly #cluster: Cluster;
   readonly #discovery: DiscoveryManager;
@@ -68,6 +70,7 @@ export class PyroscopeScrapeReceiver implements Receiver {
     this.#totals = new TotalsStore(config.delta_state_max_mib * MIB, () =>
       this.#metrics.deltas.add(1, { outcome: 'evicted' }),
     );
+    this.#inFlight = new InFlightBytes(config.max_in_flight_mib * MIB);
     this.#outbox = new Outbox({
       next: next.over?.('http') ?? next,
       clock,
@@ -154,10 +157,11 @@ export class PyroscopeScrapeReceiver implements Receiver {
   async #run(job: ScrapeJob, signal: AbortSignal): Promise<void> {
     const startMs = this.#clock.now();
     const from = this.#clock.elapsed();
+    const hold = this.#inFlight.open();
     let result = 'ok';
     let failure: string | undefined;
     try {
-      const scraped = await this.#scraper?.scrape(job, signal);
+      const scraped = await this.#scraper?.scrape(job, signal, hold);
       if (scraped === undefined || signal.aborted) return;
       this.#metrics.bodyBytes.add(scraped.body.length);
       if (scraped.decoded.sampleCount === 0) result = 'empty';
@@ -167,6 +171,8 @@ export class PyroscopeScrapeReceiver implements Receiver {
       result = error instanceof ScrapeError ? error.reason : 'internal';
       failure = error instanceof Error ? error.message : String(error);
       if (result === 'internal') this.#settings.logger.error('a scrape failed unexpectedly', { error });
+    } finally {
+      hold.release();
     }
     const tookMs = this.#clock.elapsed() - from;
     this.#metrics.scrapes.add(1, { profile: job.kind, result });

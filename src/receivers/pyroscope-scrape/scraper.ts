@@ -5,14 +5,23 @@ import { deferPprof } from '../../codecs/pprof/defer.ts';
 import { inflatePprof } from '../../codecs/pprof/read.ts';
 import { CompressionError, decompress, isSupported } from '../../compression/compression.ts';
 import type { ConfiguredClient } from '../../http-client/client.ts';
+import { BodyError } from '../../http-client/transport.ts';
 import type { Clock } from '../../internal/clock.ts';
+import type { Hold } from '../../internal/in-flight.ts';
 import { DecodeError } from '../../internal/wire-reader.ts';
 import type { ProfilesBatch } from '../../pdata/profiles-batch.ts';
 import { bodyFault } from './body-check.ts';
 import type { ScrapeJob } from './plan.ts';
 
 /** Why a scrape failed; few, for they are labels of metrics. */
-type FailureReason = 'timeout' | 'connection' | 'http_status' | 'too_large' | 'invalid_body' | 'malformed';
+type FailureReason =
+  | 'timeout'
+  | 'connection'
+  | 'http_status'
+  | 'too_large'
+  | 'no_room'
+  | 'invalid_body'
+  | 'malformed';
 
 /** A scrape that brought no profile. */
 export class ScrapeError extends Error {
@@ -51,12 +60,16 @@ export class Scraper {
     this.#maxBytes = maxBytes;
   }
 
-  /** Rejects with ScrapeError, or with the signal's reason. */
-  async scrape(job: ScrapeJob, signal: AbortSignal): Promise<Scraped> {
-    const body = await this.#fetch(job, signal);
+  /**
+   * `hold` accounts for the profile from its first byte on; whoever calls releases it. Rejects with ScrapeError, or
+   * with the signal's reason.
+   */
+  async scrape(job: ScrapeJob, signal: AbortSignal, hold: Hold): Promise<Scraped> {
+    const body = await this.#fetch(job, signal, hold);
     try {
       const limits = { maxBytes: this.#maxBytes };
       const inflated = await inflatePprof(body, limits);
+      if (inflated !== body && !hold.grow(inflated.length)) throw noRoom();
       return {
         body,
         decoded: job.computesDelta ? decodePprof(inflated, limits) : deferPprof(body, inflated),
@@ -67,7 +80,7 @@ export class Scraper {
     }
   }
 
-  async #fetch(job: ScrapeJob, signal: AbortSignal): Promise<Uint8Array> {
+  async #fetch(job: ScrapeJob, signal: AbortSignal, hold: Hold): Promise<Uint8Array> {
     const ending = new AbortController();
     const stop = (): void => ending.abort(signal.reason);
     const late = new ScrapeError('timeout', `no profile within ${job.timeoutMs / 1000}s`);
@@ -75,20 +88,19 @@ export class Scraper {
     signal.addEventListener('abort', stop, { once: true });
     try {
       signal.throwIfAborted();
-      return await this.#request(job, ending.signal);
+      return await this.#request(job, ending.signal, hold);
     } catch (cause) {
       if (cause instanceof ScrapeError || signal.aborted) throw cause;
+      if (cause instanceof BodyError && cause.reason === 'no_room') throw noRoom({ cause });
       const message = cause instanceof Error ? cause.message : String(cause);
-      throw new ScrapeError(/is larger than \d+ bytes$/.test(message) ? 'too_large' : 'connection', message, {
-        cause,
-      });
+      throw new ScrapeError(cause instanceof BodyError ? cause.reason : 'connection', message, { cause });
     } finally {
       timer.cancel();
       signal.removeEventListener('abort', stop);
     }
   }
 
-  async #request({ url, kind }: ScrapeJob, signal: AbortSignal): Promise<Uint8Array> {
+  async #request({ url, kind }: ScrapeJob, signal: AbortSignal, hold: Hold): Promise<Uint8Array> {
     const answer = await this.#client.stream({ url, headers: this.#headers, signal });
     if (answer.status < 200 || answer.status > 299) {
       const text = await answer.read(SHOWN_ERROR_BYTES).then(
@@ -100,7 +112,7 @@ export class Scraper {
       throw new ScrapeError('http_status', `server returned HTTP status (${status}) ${shown}`.trimEnd());
     }
     const body = await unpacked(
-      await answer.read(this.#maxBytes),
+      await answer.read(this.#maxBytes, (bytes) => hold.grow(bytes)),
       answer.headers['content-encoding'],
       this.#maxBytes,
     );
@@ -110,6 +122,9 @@ export class Scraper {
     return body;
   }
 }
+
+const noRoom = (options?: ErrorOptions): ScrapeError =>
+  new ScrapeError('no_room', 'too much is being scraped at once; raise "max_in_flight_mib"', options);
 
 /** Without the encoding that a server chose though nobody asked for it. */
 async function unpacked(
