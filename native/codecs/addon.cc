@@ -6,12 +6,13 @@
 namespace {
 
 /// What src/native/codecs-addon.ts asks for; counted up with every change of a function's contract.
-constexpr uint32_t kVersion = 4;
+constexpr uint32_t kVersion = 5;
 
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("version", Napi::Number::New(env, kVersion));
   otelcodecs::RegisterCompression(env, exports);
   otelcodecs::RegisterOtlp(env, exports);
+  otelcodecs::RegisterPprof(env, exports);
   otelcodecs::RegisterRowIndex(env, exports);
   return exports;
 }

@@ -205,6 +205,15 @@ Outcome Output::Grow() {
   return Reserve(std::min(limit_, std::max(kSmallest, capacity_ > limit_ / 2 ? limit_ : capacity_ * 2)));
 }
 
+void Output::Reuse(size_t limit) {
+  limit_ = limit;
+  size_ = 0;
+  if (capacity_ <= limit_) return;
+  free(data_);
+  data_ = nullptr;
+  capacity_ = 0;
+}
+
 uint8_t* Output::Release() {
   // Never a null pointer: Node-API takes that for "no memory" in some versions.
   if (size_ < capacity_ || data_ == nullptr) {

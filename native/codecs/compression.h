@@ -34,10 +34,13 @@ class Output {
   /// Room for at least one byte more: doubles, up to the limit.
   Outcome Grow();
   void Wrote(size_t size) { size_ += size; }
+  /// Forgets what is written and keeps the memory for what is next; more than the limit is given back.
+  void Reuse(size_t limit);
 
   uint8_t* end() { return data_ + size_; }
   size_t room() const { return capacity_ - size_; }
   size_t size() const { return size_; }
+  size_t capacity() const { return capacity_; }
   size_t limit() const { return limit_; }
   const uint8_t* data() const { return data_; }
   /// Gives the memory, cut to its size, to a caller that frees it; never null.

@@ -27,6 +27,21 @@ const char* CodeOf(Outcome outcome) {
   return "malformed";
 }
 
+Napi::Error ErrorOf(Napi::Env env, Outcome outcome) {
+  Napi::Error error = Napi::Error::New(env, CodeOf(outcome));
+  error.Set("code", Napi::String::New(env, CodeOf(outcome)));
+  return error;
+}
+
+/// The output as memory of JavaScript.
+Napi::Uint8Array Given(Napi::Env env, Output* output) {
+  const size_t size = output->size();
+  uint8_t* data = output->Release();
+  const auto buffer =
+      Napi::ArrayBuffer::New(env, data, size, [](Napi::BasicEnv, void* memory) { free(memory); });
+  return Napi::Uint8Array::New(env, size, buffer, 0);
+}
+
 /// Buffers in, one buffer out, on a thread of libuv's pool. The input is held, not copied before that: nobody
 /// may write to it, or hand its memory to another thread, before the promise settles.
 class Work final : public Napi::AsyncWorker {
@@ -59,18 +74,8 @@ class Work final : public Napi::AsyncWorker {
   }
 
   void OnOK() override {
-    const Napi::Env env = Env();
-    if (outcome_ != Outcome::kOk) {
-      Napi::Error error = Napi::Error::New(env, CodeOf(outcome_));
-      error.Set("code", Napi::String::New(env, CodeOf(outcome_)));
-      promise_.Reject(error.Value());
-      return;
-    }
-    const size_t size = output_.size();
-    uint8_t* data = output_.Release();
-    const auto buffer =
-        Napi::ArrayBuffer::New(env, data, size, [](Napi::BasicEnv, void* memory) { free(memory); });
-    promise_.Resolve(Napi::Uint8Array::New(env, size, buffer, 0));
+    if (outcome_ == Outcome::kOk) promise_.Resolve(Given(Env(), &output_));
+    else promise_.Reject(ErrorOf(Env(), outcome_).Value());
   }
 
  private:
@@ -115,9 +120,11 @@ bool IsBytes(const Napi::Value& value) {
   return value.IsTypedArray() && value.As<Napi::TypedArray>().TypedArrayType() == napi_uint8_array;
 }
 
+enum class Task : uint8_t { kCompress, kDecompress, kDecompressNow };
+
 /// (algorithm: string, pieces: Uint8Array[] to compress, bytes: Uint8Array to decompress, number); throws TypeError
 /// for anything else.
-Napi::Value Call(const Napi::CallbackInfo& info, bool compress) {
+Napi::Value Call(const Napi::CallbackInfo& info, Task task) {
   const Napi::Env env = info.Env();
   const auto refuse = [&](const char* message) -> Napi::Value {
     Napi::TypeError::New(env, message).ThrowAsJavaScriptException();
@@ -127,7 +134,7 @@ Napi::Value Call(const Napi::CallbackInfo& info, bool compress) {
   const auto algorithm = AlgorithmOf(info[0].As<Napi::String>().Utf8Value());
   if (!algorithm) return refuse("no such algorithm");
   if (!info[2].IsNumber()) return refuse("the level or limit must be a number");
-  if (compress) {
+  if (task == Task::kCompress) {
     if (!info[1].IsArray()) return refuse("the pieces must be an array");
     const auto list = info[1].As<Napi::Array>();
     std::vector<Napi::Uint8Array> pieces;
@@ -141,17 +148,26 @@ Napi::Value Call(const Napi::CallbackInfo& info, bool compress) {
   if (!IsBytes(info[1])) return refuse("the bytes must be a Uint8Array");
   const double number = info[2].As<Napi::Number>().DoubleValue();
   if (!(number >= 0 && number <= 0x1p53)) return refuse("the limit must be a safe integer");
-  return Work::Decompress(env, *algorithm, info[1].As<Napi::Uint8Array>(), static_cast<size_t>(number));
+  const auto bytes = info[1].As<Napi::Uint8Array>();
+  const auto limit = static_cast<size_t>(number);
+  if (task == Task::kDecompress) return Work::Decompress(env, *algorithm, bytes, limit);
+  Output output(limit);
+  const Outcome outcome = Decompress(*algorithm, {bytes.Data(), bytes.ByteLength()}, &output);
+  if (outcome == Outcome::kOk) return Given(env, &output);
+  ErrorOf(env, outcome).ThrowAsJavaScriptException();
+  return env.Undefined();
 }
 
-Napi::Value CompressCall(const Napi::CallbackInfo& info) { return Call(info, true); }
-Napi::Value DecompressCall(const Napi::CallbackInfo& info) { return Call(info, false); }
+Napi::Value CompressCall(const Napi::CallbackInfo& info) { return Call(info, Task::kCompress); }
+Napi::Value DecompressCall(const Napi::CallbackInfo& info) { return Call(info, Task::kDecompress); }
+Napi::Value DecompressNowCall(const Napi::CallbackInfo& info) { return Call(info, Task::kDecompressNow); }
 
 }  // namespace
 
 void RegisterCompression(Napi::Env env, Napi::Object exports) {
   exports.Set("compress", Napi::Function::New<CompressCall>(env, "compress"));
   exports.Set("decompress", Napi::Function::New<DecompressCall>(env, "decompress"));
+  exports.Set("decompressNow", Napi::Function::New<DecompressNowCall>(env, "decompressNow"));
 }
 
 }  // namespace otelcodecs

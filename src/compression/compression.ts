@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { gunzipSync } from 'node:zlib';
 import { type CodecsAddon, codecsAddon } from '../native/codecs-addon.ts';
 import { CompressionError } from './compression-error.ts';
 import { compressWithNode, decompressWithNode, isInNode } from './node-zlib.ts';
@@ -62,7 +63,7 @@ export function compressionWith(addon: CodecsAddon | undefined): Compression {
   return {
     isSupported,
     async decompress(name, bytes, { maxBytes }) {
-      const limit = Math.min(maxBytes, Math.max(FREE_BYTES, bytes.length * MAX_RATIO));
+      const limit = outputLimit(bytes, maxBytes);
       try {
         if (bytes.length === 0) throw new CompressionError('malformed', 'no bytes');
         if (addon !== undefined) return await addon.decompress(name, bytes, limit);
@@ -86,6 +87,11 @@ export function compressionWith(addon: CodecsAddon | undefined): Compression {
   };
 }
 
+/** Bytes that may come of `bytes`: `maxBytes` at most, and no more than what is no bomb. */
+export function outputLimit(bytes: Uint8Array, maxBytes: number): number {
+  return Math.min(maxBytes, Math.max(FREE_BYTES, bytes.length * MAX_RATIO));
+}
+
 let shared: Compression | undefined;
 const ours = (): Compression => (shared ??= compressionWith(codecsAddon()));
 
@@ -106,6 +112,13 @@ export function decompress(
   limits: DecompressLimits,
 ): Promise<Uint8Array> {
   return ours().decompress(name, bytes, limits);
+}
+
+/** gzip data that has been inflated before, once more and on this thread. Throws Error where it is none after all. */
+export function gunzipNow(bytes: Uint8Array, { maxBytes }: DecompressLimits): Uint8Array {
+  const addon = codecsAddon();
+  if (addon === undefined) return gunzipSync(bytes, { maxOutputLength: maxBytes });
+  return addon.decompressNow('gzip', bytes, maxBytes);
 }
 
 /**

@@ -6,7 +6,7 @@ import { packageRoot } from '../internal/package-root.ts';
 import type { OtlpFunctions } from './otlp-functions.ts';
 
 /** Counted up in native/codecs/addon.cc with every change of a function's contract. */
-const VERSION = 4;
+const VERSION = 5;
 
 /** What `mergeDictionaries` takes. */
 export type MergeArguments = readonly [
@@ -28,6 +28,14 @@ export interface CodecsAddon extends OtlpFunctions {
    * no_memory. No allocation is larger than `limitBytes`; another thread reads `bytes` until it settles.
    */
   decompress(name: string, bytes: Uint8Array, limitBytes: number): Promise<Uint8Array>;
+  /** The same at once, on this thread. Throws as it rejects. */
+  decompressNow(name: string, bytes: Uint8Array, limitBytes: number): Uint8Array;
+  /**
+   * Inflates a gzipped pprof file to its end and walks over its top level, keeping nothing: numbers of sample types,
+   * of samples and of strings, and bytes without gzip. Undefined where anything about it is wrong or unusual, or larger
+   * than `limitBytes`; another thread reads `file` until it settles.
+   */
+  countPprof(file: Uint8Array, limitBytes: number): Promise<Float64Array | undefined>;
   /**
    * Puts rows into the empty hash table `slots`; `WordRows` (src/pdata/rows.ts) says what the arrays are, and does
    * the same. `key`: two words of secret, and a mask for hashes. Gives how many rows equal an earlier one. Throws

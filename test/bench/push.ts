@@ -25,7 +25,11 @@ async function pushSink(): Promise<{ port: number; close(): void }> {
       .once('end', () => response.writeHead(200, { 'content-type': 'application/proto' }).end());
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
-  return { port: (server.address() as AddressInfo).port, close: () => server.closeAllConnections() };
+  const close = (): void => {
+    server.close();
+    server.closeAllConnections();
+  };
+  return { port: (server.address() as AddressInfo).port, close };
 }
 
 const DIRECT = 'sending_queue: {enabled: false}, retry_on_failure: {enabled: false}';

@@ -1,10 +1,53 @@
 // SPDX-License-Identifier: Apache-2.0
-import { gunzipSync } from 'node:zlib';
+import { gunzipNow, outputLimit } from '../../compression/compression.ts';
 import { WireReader } from '../../internal/wire-reader.ts';
+import { codecsAddon } from '../../native/codecs-addon.ts';
 import { ProfilesBatch } from '../../pdata/profiles-batch.ts';
 import { MemoryBudget } from './budget.ts';
-import { decodePprof, FORMAT } from './decode.ts';
+import { decodePprof, FORMAT, isGzip } from './decode.ts';
 import { Field, scanLayout } from './scan.ts';
+
+/** A file that was looked over without being kept in memory. */
+export interface LookedOver {
+  readonly batch: ProfilesBatch;
+  /** Bytes without gzip. */
+  readonly plainBytes: number;
+}
+
+/**
+ * Makes batches of pprof files that are decoded when somebody looks into them; one for each way into a pipeline. As
+ * long as nobody has looked into any, files are inflated into memory that is used again at once.
+ */
+export class PprofDeferral {
+  #wasLookedInto = false;
+
+  /**
+   * The batch of a gzipped file, which was inflated to its end and walked over, as `deferPprof` does. Undefined where
+   * it has to be inflated to be kept: it is not as it should be, or what comes this way is looked into.
+   */
+  async lookOver(file: Uint8Array, maxBytes: number): Promise<LookedOver | undefined> {
+    if (this.#wasLookedInto || !isGzip(file)) return undefined;
+    const counts = await codecsAddon()?.countPprof(file, outputLimit(file, maxBytes));
+    if (counts === undefined) return undefined;
+    const [profiles = 0, samples = 0, strings = 0, plainBytes = 0] = counts;
+    if (strings === 0) return undefined;
+    const limits = { maxBytes: Math.max(1, plainBytes) };
+    const batch = new ProfilesBatch({
+      counts: { profiles, samples: profiles * samples, events: profiles * samples },
+      heldBytes: file.length,
+      make: () => {
+        this.#wasLookedInto = true;
+        return decodePprof(gunzipNow(file, limits), limits);
+      },
+    });
+    return { batch, plainBytes };
+  }
+
+  /** `deferPprof`. */
+  defer(file: Uint8Array, inflated: Uint8Array): ProfilesBatch {
+    return deferPprof(file, inflated, () => (this.#wasLookedInto = true));
+  }
+}
 
 /**
  * A pprof file as a batch that is decoded when somebody looks into it: `file` as it came, gzipped or not, and
@@ -12,7 +55,7 @@ import { Field, scanLayout } from './scan.ts';
  * which refuses whatever is no pprof, and counts samples; what refers to what is checked with the decoding.
  * Throws DecodeError, as whoever looks into the batch of a file that breaks a rule of the format may get one.
  */
-export function deferPprof(file: Uint8Array, inflated: Uint8Array): ProfilesBatch {
+export function deferPprof(file: Uint8Array, inflated: Uint8Array, onLook?: () => void): ProfilesBatch {
   const reader = new WireReader(inflated, FORMAT);
   const { regions } = scanLayout(reader, new MemoryBudget(inflated.length));
   if ((regions[Field.string]?.count ?? 0) === 0) reader.fail('no string table');
@@ -25,8 +68,9 @@ export function deferPprof(file: Uint8Array, inflated: Uint8Array): ProfilesBatc
     counts: { profiles, samples, events: samples },
     heldBytes: file.length,
     make() {
+      onLook?.();
       if (held === undefined) return decodePprof(file, limits);
-      return decodePprof(held.deref() ?? gunzipSync(file, { maxOutputLength: limits.maxBytes }), limits);
+      return decodePprof(held.deref() ?? gunzipNow(file, limits), limits);
     },
   });
 }

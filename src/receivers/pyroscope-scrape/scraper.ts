@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { STATUS_CODES } from 'node:http';
 import { decodePprof } from '../../codecs/pprof/decode.ts';
-import { deferPprof } from '../../codecs/pprof/defer.ts';
+import { PprofDeferral } from '../../codecs/pprof/defer.ts';
 import { inflatePprof } from '../../codecs/pprof/read.ts';
 import { CompressionError, decompress, isSupported } from '../../compression/compression.ts';
 import type { ConfiguredClient } from '../../http-client/client.ts';
@@ -51,6 +51,7 @@ export class Scraper {
   readonly #clock: Clock;
   readonly #headers: Readonly<Record<string, string>>;
   readonly #maxBytes: number;
+  readonly #deferral = new PprofDeferral();
 
   /** `maxBytes`: of a profile as it comes, and after decompression. */
   constructor(client: ConfiguredClient, clock: Clock, userAgent: string, maxBytes: number) {
@@ -68,11 +69,13 @@ export class Scraper {
     const body = await this.#fetch(job, signal, hold);
     try {
       const limits = { maxBytes: this.#maxBytes };
+      const seen = job.computesDelta ? undefined : await this.#deferral.lookOver(body, this.#maxBytes);
+      if (seen !== undefined) return { body, decoded: seen.batch };
       const inflated = await inflatePprof(body, limits);
       if (inflated !== body && !hold.grow(inflated.length)) throw noRoom();
       return {
         body,
-        decoded: job.computesDelta ? decodePprof(inflated, limits) : deferPprof(body, inflated),
+        decoded: job.computesDelta ? decodePprof(inflated, limits) : this.#deferral.defer(body, inflated),
       };
     } catch (cause) {
       if (!(cause instanceof DecodeError)) throw cause;

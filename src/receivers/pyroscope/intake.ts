@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { PprofDeferral } from '../../codecs/pprof/defer.ts';
 import { batchOfSeries, rememberSeries } from '../../codecs/pyroscope/series.ts';
 import type { Admission } from '../../component/admission.ts';
 import type { Settings } from '../../component/component.ts';
@@ -57,6 +58,7 @@ export class Intake {
   readonly #bytes: Counter;
   readonly #losses: Counter;
   readonly #inFlight: InFlightBytes;
+  readonly #deferral = new PprofDeferral();
   #admissions: readonly Admission[] = [];
   #lastWarningMs = Number.NEGATIVE_INFINITY;
   #refusedSince = 0;
@@ -177,6 +179,7 @@ export class Intake {
       maxBytes: this.#config.max_decompressed_mib * 1024 * 1024,
       maxSamples: this.#config.max_samples,
       hold,
+      deferral: this.#deferral,
       busy: (held) => this.busy(held),
     });
     try {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { decodePprof, isGzip } from '../../codecs/pprof/decode.ts';
-import { deferPprof } from '../../codecs/pprof/defer.ts';
+import type { PprofDeferral } from '../../codecs/pprof/defer.ts';
 import { CompressionError, decompress } from '../../compression/compression.ts';
 import type { Hold } from '../../internal/in-flight.ts';
 import type { ProfilesBatch } from '../../pdata/profiles-batch.ts';
@@ -14,6 +14,7 @@ interface ReaderLimits {
   readonly maxSamples: number;
   /** Where the memory is accounted. */
   readonly hold: Hold;
+  readonly deferral: PprofDeferral;
   /** Gives what is to be thrown where there is no room. */
   readonly busy: (hold: Hold) => Error;
 }
@@ -60,7 +61,10 @@ export class ProfileReader {
 
   /** The same, decoded when somebody looks into it: one that is relayed untouched never is. */
   async deferredPprof(bytes: Uint8Array): Promise<ProfilesBatch> {
-    const batch = deferPprof(bytes, await this.plain(bytes, 'pprof'));
+    const { deferral } = this.#limits;
+    const seen = await deferral.lookOver(bytes, this.#leftBytes);
+    if (seen !== undefined) this.#leftBytes -= seen.plainBytes;
+    const batch = seen?.batch ?? deferral.defer(bytes, await this.plain(bytes, 'pprof'));
     if (batch.profileCount === 0) throw new Refusal('malformed', 'pprof: no sample types');
     this.#checkSamples(batch.sampleCount / batch.profileCount);
     return batch;
