@@ -12,8 +12,9 @@ type Environment = Readonly<Record<string, string | undefined>>;
 export function httpProxyFor(url: URL, env: Environment): string | undefined {
   const name = url.protocol === 'https:' ? 'HTTPS_PROXY' : 'HTTP_PROXY';
   const text = env[name] || env[name.toLowerCase()] || '';
+  if (text === '') return undefined;
   const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
-  if (text === '' || isLoopback(host)) return undefined;
+  if (isLoopback(host)) return undefined;
   if (isProxyExempt(host, env['NO_PROXY'] || env['no_proxy'] || '', portOf(url))) return undefined;
   const proxy = text.includes('://') ? text : `http://${text}`;
   if (!URL.canParse(proxy) || !/^https?:$/.test(new URL(proxy).protocol))

@@ -86,8 +86,9 @@ export class Scraper {
   async #fetch(job: ScrapeJob, signal: AbortSignal, hold: Hold): Promise<Uint8Array> {
     const ending = new AbortController();
     const stop = (): void => ending.abort(signal.reason);
-    const late = new ScrapeError('timeout', `no profile within ${job.timeoutMs / 1000}s`);
-    const timer = this.#clock.setTimeout(() => ending.abort(late), job.timeoutMs);
+    const late = (): void =>
+      ending.abort(new ScrapeError('timeout', `no profile within ${job.timeoutMs / 1000}s`));
+    const timer = this.#clock.setTimeout(late, job.timeoutMs);
     signal.addEventListener('abort', stop, { once: true });
     try {
       signal.throwIfAborted();
