@@ -7,6 +7,8 @@ import type { SourceContext, TargetSource } from './target.ts';
 export interface PlannedSource {
   /** Key and index: `http_sd_configs::0`. */
   readonly name: string;
+  /** What it finds is of use at once or never: it is told sooner than that of others. */
+  readonly hurries: boolean;
   load(context: SourceContext): Promise<TargetSource>;
 }
 
@@ -30,7 +32,8 @@ export function plannedSources(config: TargetGroupConfig, openNested: OpenNested
   const plan = <Config>(key: string, configs: readonly Config[], open: Open<Config>): PlannedSource[] =>
     configs.map((one, index) => {
       const name = `${key}::${index}`;
-      return { name, load: (context) => open(one, context, name) };
+      const hurries = key === 'process_sd_configs';
+      return { name, hurries, load: (context) => open(one, context, name) };
     });
   return [
     ...plan('file_sd_configs', config.file_sd_configs, async (one, context) =>

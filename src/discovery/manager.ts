@@ -15,11 +15,13 @@ import { Throttle } from './throttle.ts';
 
 /** Between two updates there is at least so much time. */
 const DISCOVERY_THROTTLE_MS = 5_000;
+/** The same where a source hurries: many processes do not live for 5 s. */
+const HURRY_MS = 50;
 
 /**
  * Runs what `discoveryShape` configures. `onTargets` is given all targets of all sources after relabelling,
  * each once, in the order of the configuration: at once when the first are known and when every source has
- * answered, later at most every DISCOVERY_THROTTLE_MS, and only where something has changed. It must not throw.
+ * answered, later at most every DISCOVERY_THROTTLE_MS, of sources that hurry sooner, and only where something has changed. It must not throw.
  */
 export class DiscoveryManager {
   readonly #onTargets: (targets: readonly LabelSet[]) => void;
@@ -53,7 +55,7 @@ export class DiscoveryManager {
       const openNested: OpenNested = (name, join, tell) =>
         new DiscoveryManager(settings, withoutProcesses(join), tell, clock, `${prefix}${name}::join::`);
       const sources = plannedSources(group, openNested).map(
-        ({ name, load }) =>
+        ({ name, hurries, load }) =>
           new RunningSource({
             name: prefix + name,
             load,
@@ -61,7 +63,7 @@ export class DiscoveryManager {
             settings,
             clock,
             counters,
-            onChange: () => this.#telling.request(),
+            onChange: () => this.#telling.request(hurries ? HURRY_MS : undefined),
           }),
       );
       return { fixed, sources };

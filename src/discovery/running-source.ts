@@ -17,7 +17,7 @@ const LAST_RESTART_MS = 60_000;
 const MAX_TOLD = 1_000;
 const MAX_ERROR_LENGTH = 1_000;
 
-interface RunningSourceOptions extends PlannedSource {
+interface RunningSourceOptions extends Omit<PlannedSource, 'hurries'> {
   readonly rules: readonly Rule[];
   readonly settings: Settings;
   readonly clock: Clock;
