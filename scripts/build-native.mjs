@@ -59,7 +59,9 @@ const ADDONS = {
     output: 'otelcol_profiles',
     sources: () => {
       const addon = join(native, 'addon');
-      const parts = ['dwarf', 'elf', 'symbols', 'unwind', 'runtimes'].map((part) => join(addon, part));
+      const parts = ['dwarf', 'elf', 'process_events', 'symbols', 'unwind', 'runtimes'].map((part) =>
+        join(addon, part),
+      );
       return sourcesIn(addon, ...parts, ...foldersIn(join(addon, 'runtimes')));
     },
     tests: join(native, 'test'),

@@ -51,7 +51,16 @@ function targetNames() {
 async function buildTargets(names) {
   const clang = firstCommand('clang++', 'clang++-19', 'clang++-16', 'clang++-14');
   const addon = join(native, 'addon');
-  const parts = ['dwarf', 'elf', 'symbols', 'unwind', 'runtimes', 'runtimes/python', 'runtimes/go'];
+  const parts = [
+    'dwarf',
+    'elf',
+    'process_events',
+    'symbols',
+    'unwind',
+    'runtimes',
+    'runtimes/python',
+    'runtimes/go',
+  ];
   const tested = [
     ...sourcesIn(...parts.map((part) => join(addon, part))),
     ...['failure', 'perf_ring', 'proc_fs', 'sample_record', 'sideband', 'user_frames'].map((name) =>

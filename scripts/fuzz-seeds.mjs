@@ -194,6 +194,21 @@ function recordSeeds(write) {
   write('records', 'sideband', Buffer.concat([Buffer.from([1]), ...records]));
 }
 
+/** Messages of linux/cn_proc.h: netlink's head, the connector's, what it is, and the ids. */
+function connectorSeeds(write) {
+  const whats = { acknowledge: 0, fork: 1, exec: 2, uid: 4, name: 0x200, exit: 0x80000000 };
+  for (const [name, what] of Object.entries(whats)) {
+    const message = Buffer.alloc(76);
+    message.writeUInt32LE(message.length);
+    message.writeUInt16LE(3, 4);
+    for (const at of [16, 20]) message.writeUInt32LE(1, at);
+    message.writeUInt16LE(40, 32);
+    message.writeUInt32LE(what, 36);
+    for (const at of [52, 56, 60, 64]) message.writeUInt32LE(4711, at);
+    write('connector', name, message);
+  }
+}
+
 /** Memory of a living interpreter: a code object, its names, its line table and its type. */
 const DUMP = `
 import ctypes, sys
@@ -260,6 +275,7 @@ export function makeSeeds(folder) {
     demangleSeeds(write);
     textSeeds(write);
     recordSeeds(write);
+    connectorSeeds(write);
     pythonSeeds(write);
     if (has('go')) goSeeds(scratch, write);
   } finally {

@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <memory>
 
+#include "js_error.h"
 #include "probe.h"
+#include "process_events_binding.h"
 #include "profiler.h"
 #include "symbol_file_binding.h"
 #include "runtimes/registry.h"
@@ -30,13 +32,6 @@ Napi::Value Probe(const Napi::CallbackInfo& info) {
   Napi::Object out = Napi::Object::New(info.Env());
   for (const auto& [name, value] : ProbeHost()) out.Set(name, ToJs(info.Env(), value));
   return out;
-}
-
-Napi::Error ToError(Napi::Env env, const Failure& failure) {
-  Napi::Error error = Napi::Error::New(env, failure.message);
-  if (failure.code) error.Set("code", Napi::String::New(env, ErrnoName(failure.code)));
-  if (!failure.syscall.empty()) error.Set("syscall", Napi::String::New(env, failure.syscall));
-  return error;
 }
 
 /// Reads options and remembers the first one that has a wrong type.
@@ -347,6 +342,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("Profiler", ProfilerWrap::Class(env));
   exports.Set("demangle", Napi::Function::New(env, DemangleNames, "demangle"));
   RegisterSymbolFile(env, exports);
+  RegisterProcessEvents(env, exports);
   return exports;
 }
 
