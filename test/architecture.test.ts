@@ -20,7 +20,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   compression: ['native', 'internal'],
   grpc: ['compression', 'native', 'internal', 'config', 'component', 'consumer'],
   'http-client': ['component', 'config', 'consumer', 'internal'],
-  discovery: ['http-client', 'relabel', 'component', 'config', 'internal'],
+  discovery: ['http-client', 'native', 'relabel', 'component', 'config', 'internal'],
   profiler: [
     'discovery',
     'codecs',

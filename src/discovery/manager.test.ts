@@ -16,7 +16,7 @@ import type { LabelSet } from '../relabel/relabel.ts';
 import { discoveryShape } from './config.ts';
 import { DiscoveryManager } from './manager.ts';
 import { RunningSource } from './running-source.ts';
-import { observeSources } from './metrics.ts';
+import { observeSources, SOURCE_HEADS, sourceRow } from './metrics.ts';
 import type { SourceContext, TargetGroup } from './target.ts';
 
 const schema = section({ ...discoveryShape, own: z.string().optional() });
@@ -235,6 +235,26 @@ describe('a source', () => {
     assert.deepEqual({ found, kept, health, failures }, { found: 1, kept: 1, health: 'up', failures: 0 });
     assert.equal(ran.settings.meter.value('discovery_targets', { source: 'fake::0' }), 1);
     assert.equal(ran.settings.meter.value('discovery_up'), 1);
+  });
+
+  it('shows how it learns of changes, and says so once', async () => {
+    let learns: SourceContext['learns'] = () => undefined;
+    const ran = run((context) => {
+      learns = context.learns;
+      return new Promise(() => undefined);
+    });
+    await settle();
+    learns('events');
+    learns('events');
+    const way = (name: string): number | undefined =>
+      ran.settings.meter.value('discovery_way', { source: 'fake::0', way: name });
+    assert.deepEqual([way('events'), sourceRow(ran.source.status)[6]], [1, 'events']);
+    learns('polling', 'the kernel is silent');
+    assert.equal(way('polling'), 1);
+    assert.equal(sourceRow(ran.source.status)[6], 'polling: the kernel is silent');
+    assert.equal(SOURCE_HEADS[6], 'learns by');
+    const told = ran.settings.logger.messages('info');
+    assert.deepEqual(told, ['how changes of targets are learnt', 'how changes of targets are learnt']);
   });
 
   it('that fails keeps its targets, is run again later and later, and is told of once', async () => {

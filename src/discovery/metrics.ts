@@ -27,6 +27,16 @@ export function observeSources(meter: Meter, status: () => readonly SourceStatus
     'When targets were discovered last, in seconds since the epoch',
     ({ lastSuccessMs }) => (lastSuccessMs === undefined ? undefined : lastSuccessMs / 1000),
   );
+  meter.observe(
+    'gauge',
+    'discovery_way',
+    'How a source that has more than one way learns of changes: 1 for the way it has now',
+    ['source', 'way'],
+    () =>
+      status().flatMap(({ name, way }) =>
+        way === undefined ? [] : [{ value: 1, labels: { source: name, way } }],
+      ),
+  );
   return {
     failures: meter.counter('discovery_failures', 'Number of tries to discover targets in vain', ['source']),
     leftOut: meter.counter(
@@ -45,6 +55,7 @@ export const SOURCE_HEADS = [
   'after relabelling',
   'failures',
   'left out',
+  'learns by',
   'last success',
   'last error',
 ] as const;
@@ -54,5 +65,7 @@ export function sourceRow(source: SourceStatus): readonly (string | number)[] {
   const at = (ms: number | undefined): string => (ms === undefined ? 'never' : new Date(ms).toISOString());
   const { name, health, found, kept, failures, leftOut, lastError, lastErrorMs, lastSuccessMs } = source;
   const error = lastError === undefined ? '' : `${at(lastErrorMs)} ${lastError}`;
-  return [name, health, found, kept, failures, leftOut, at(lastSuccessMs), error];
+  const { way = '', whyThisWay } = source;
+  const learns = whyThisWay === undefined ? way : `${way}: ${whyThisWay}`;
+  return [name, health, found, kept, failures, leftOut, learns, at(lastSuccessMs), error];
 }

@@ -40,6 +40,8 @@ export class RunningSource {
   #lastError: string | undefined;
   #lastErrorMs: number | undefined;
   #lastSuccessMs: number | undefined;
+  #way: string | undefined;
+  #whyThisWay: string | undefined;
 
   constructor(options: RunningSourceOptions) {
     this.#options = options;
@@ -64,6 +66,8 @@ export class RunningSource {
       ...(this.#lastError !== undefined && { lastError: this.#lastError }),
       ...(this.#lastErrorMs !== undefined && { lastErrorMs: this.#lastErrorMs }),
       ...(this.#lastSuccessMs !== undefined && { lastSuccessMs: this.#lastSuccessMs }),
+      ...(this.#way !== undefined && { way: this.#way }),
+      ...(this.#whyThisWay !== undefined && { whyThisWay: this.#whyThisWay }),
     };
   }
 
@@ -74,6 +78,7 @@ export class RunningSource {
       clock: this.#options.clock,
       failed: (error) => this.#fail(error),
       leftOut: (reason, name, why) => this.#leaveOut(reason, name, why),
+      learns: (way, why) => this.#learn(way, why),
     };
     const update = (groups: readonly TargetGroup[]): void => {
       if (!signal.aborted) this.#succeed(groups);
@@ -122,6 +127,14 @@ export class RunningSource {
       });
     this.#health = 'down';
     this.#answered.resolve();
+  }
+
+  #learn(way: string, why: string | undefined): void {
+    const isNews = way !== this.#way || why !== this.#whyThisWay;
+    this.#way = way;
+    this.#whyThisWay = why;
+    if (isNews)
+      this.#logger.info('how changes of targets are learnt', { way, ...(why !== undefined && { why }) });
   }
 
   #leaveOut(reason: string, name: string, why: string): void {

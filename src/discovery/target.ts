@@ -37,6 +37,11 @@ export interface SourceContext {
    * had. Counted under `reason`, a word of a few; `name` is told in the log, once. The rest counts.
    */
   leftOut(reason: string, name: string, why: string): void;
+  /**
+   * How the source learns of changes, where it has more than one way; `why` not by a better one. Shown with its
+   * status, and told in the log when it is another way than before.
+   */
+  learns(way: 'events' | 'polling', why?: string): void;
 }
 
 /** How a source is, for people. */
@@ -53,4 +58,7 @@ export interface SourceStatus {
   readonly lastError?: string;
   readonly lastErrorMs?: number;
   readonly lastSuccessMs?: number;
+  /** How it learns of changes, and why not by a better way. */
+  readonly way?: string;
+  readonly whyThisWay?: string;
 }

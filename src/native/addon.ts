@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { packageRoot } from '../internal/package-root.ts';
+import type { ProcessEventOptions, ProcessEvents } from './process-changes.ts';
 
 /** What a native call could not do: errno name, the call, and what would help. */
 export class NativeError extends Error {
@@ -161,6 +162,8 @@ export interface NativeAddon extends ProfilerAddon {
   openSymbolFile(path: string, buildId: string, demangle: DemangleMode): Promise<SymbolFile | undefined>;
   /** C++ and Rust names of a linker as the mode shows them; others as they are. */
   demangle(names: readonly string[], mode: DemangleMode): string[];
+  /** See `openProcessEvents` of process-events.ts. */
+  openProcessEvents(options: ProcessEventOptions, ready: () => void): Promise<ProcessEvents>;
 }
 
 let loaded: NativeAddon | undefined;
@@ -199,6 +202,7 @@ function isAddon(module: unknown): module is NativeAddon {
     'probe' in module &&
     'Profiler' in module &&
     'openSymbolFile' in module &&
-    'demangle' in module
+    'demangle' in module &&
+    'openProcessEvents' in module
   );
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { diagnose, runDoctor, triedChecks } from './doctor.ts';
+import { diagnose, processEventsCheck, runDoctor, triedChecks } from './doctor.ts';
 import { gatherHostFacts, type HostFacts, type HostReader, kernelAtLeast } from './host-facts.ts';
 
 const GOOD: Readonly<Record<string, string>> = {
@@ -112,6 +112,16 @@ describe('the doctor', () => {
   it('says how to build a missing addon', () => {
     const [addon] = diagnose(facts(), new Error('not built')).filter((c) => c.feature === 'native addon');
     assert.deepEqual([addon?.state, addon?.why, addon?.fix], ['missing', 'not built', 'npm run setup']);
+  });
+
+  it('says why the kernel does not tell of processes, which nothing depends on', () => {
+    assert.equal(processEventsCheck(undefined).state, 'works');
+    const { state, why, optional } = processEventsCheck(new Error('send: ECONNREFUSED'));
+    assert.deepEqual([state, optional], ['limited', true]);
+    assert.match(
+      why ?? '',
+      /^send: ECONNREFUSED; process_sd_configs lists \/proc every poll_interval instead$/,
+    );
   });
 
   it('reports on this host', async () => {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { loadAddon, NativeError, type ProbeFacts } from './addon.ts';
 import { gatherHostFacts, type HostFacts, kernelAtLeast } from './host-facts.ts';
+import { openProcessEvents } from './process-events.ts';
 
 type CheckState = 'works' | 'limited' | 'missing';
 
@@ -181,12 +182,33 @@ export function triedChecks(facts: ProbeFacts): Check[] {
   ];
 }
 
+/** Whether the kernel tells of processes as they begin; `error` is why not. */
+export function processEventsCheck(error: Error | undefined): Check {
+  return check('events of processes that begin and end', error === undefined, {
+    state: 'limited',
+    optional: true,
+    why: `${error?.message ?? ''}; process_sd_configs lists /proc every poll_interval instead`,
+    fix: 'run as root or with CAP_NET_ADMIN, in the pid namespace of the host, and in its network namespace or with CAP_SYS_ADMIN',
+  });
+}
+
+async function tryProcessEvents(): Promise<Error | undefined> {
+  try {
+    (await openProcessEvents('/proc', () => undefined)).close();
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error : new Error(String(error));
+  }
+}
+
 /** The report that `otelcol-profiles doctor` prints. */
 export async function runDoctor(): Promise<DoctorReport> {
   const probe = tryProbe();
   const checks = [
     ...diagnose(gatherHostFacts(), probe.error),
-    ...(probe.facts === undefined ? [] : triedChecks(probe.facts)),
+    ...(probe.facts === undefined
+      ? []
+      : [...triedChecks(probe.facts), processEventsCheck(await tryProcessEvents())]),
   ];
   const ok = checks.every((c) => c.essential !== true || c.state === 'works');
   const width = Math.max(...checks.map((c) => c.feature.length));

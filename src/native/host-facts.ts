@@ -42,8 +42,8 @@ export interface HostReader {
   exists(path: string): boolean;
 }
 
-/** The first pid namespace, which is the host's, has this number on every kernel (PROC_PID_INIT_INO). */
-const HOST_PID_NAMESPACE = 'pid:[4026531836]';
+/** The first namespaces, which are the host's, have these numbers on every kernel (PROC_PID_INIT_INO, PROC_USER_INIT_INO). */
+export const FIRST_NAMESPACES = { pid: 'pid:[4026531836]', user: 'user:[4026531837]' } as const;
 
 const hostReader: HostReader = {
   read(path) {
@@ -87,7 +87,7 @@ export function gatherHostFacts(reader: HostReader = hostReader): HostFacts {
     tracefs: /\s(tracefs|debugfs)\s/.test(reader.read('/proc/self/mounts') ?? ''),
     lockdown: /\[(\w+)\]/.exec(reader.read('/sys/kernel/security/lockdown') ?? '')?.[1],
     // Not NSpid of /proc/self/status: that ends at the namespace which /proc was mounted in.
-    hostPidNamespace: (reader.link('/proc/self/ns/pid') ?? HOST_PID_NAMESPACE) === HOST_PID_NAMESPACE,
+    hostPidNamespace: (reader.link('/proc/self/ns/pid') ?? FIRST_NAMESPACES.pid) === FIRST_NAMESPACES.pid,
     eventSources: new Set(
       (['kprobe', 'uprobe'] as const).filter((name) =>
         reader.exists(`/sys/bus/event_source/devices/${name}/type`),

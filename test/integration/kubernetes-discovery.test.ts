@@ -41,6 +41,7 @@ class Cluster {
       this.leftOut.push(`${reason} ${name}`);
       this.#wake();
     },
+    learns: () => undefined,
   };
 
   readonly update = (groups: readonly TargetGroup[]): void => {

@@ -15,7 +15,9 @@ export const processSdSchema = <Join extends z.ZodType>(join: Join) =>
         .describe('how often everything known of every process is read again'),
       poll_interval: durationSchema()
         .default(DEFAULT_POLL_MS)
-        .describe('how often processes that are new, or gone, are looked for'),
+        .describe(
+          'how often processes that are new, or gone, are looked for where the kernel does not tell of them',
+        ),
       discover_config: section({
         exe: z.boolean().default(true).describe('__meta_process_exe'),
         cwd: z.boolean().default(true).describe('__meta_process_cwd'),

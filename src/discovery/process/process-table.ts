@@ -75,6 +75,27 @@ export class ProcessTable {
     return groups;
   }
 
+  /** The same of these processes only, and of those that are gone. Never rejects. */
+  async lookAt(
+    began: Iterable<number>,
+    ended: Iterable<number>,
+    signal: AbortSignal,
+  ): Promise<TargetGroup[]> {
+    const groups: TargetGroup[] = [];
+    for (const pid of ended) {
+      const known = this.#known.get(pid);
+      this.#known.delete(pid);
+      if (known?.labels !== undefined) groups.push(groupOf(pid, undefined));
+    }
+    const nowMs = this.#clock.elapsed();
+    for (const pid of began) {
+      if (signal.aborted) break;
+      const group = await this.#read(pid, this.#known.get(pid), nowMs);
+      if (group !== undefined) groups.push(group);
+    }
+    return groups;
+  }
+
   #takeGone(present: ReadonlySet<number>): TargetGroup[] {
     const groups: TargetGroup[] = [];
     for (const [pid, { labels }] of this.#known) {

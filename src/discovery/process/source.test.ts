@@ -15,6 +15,8 @@ import type { SourceContext } from '../target.ts';
 import { processSdSchema } from './config.ts';
 import { processSource } from './source.ts';
 
+const noEvents = (): Promise<never> => Promise.reject(new Error('no events here'));
+
 test('intervals must not be nothing', () => {
   const { error } = processSdSchema(z.never()).safeParse({ refresh_interval: '0s', poll_interval: '0s' });
   assert.deepEqual(
@@ -31,11 +33,12 @@ test('a list of processes that cannot be had is a failure, and it goes on', asyn
     clock,
     failed: (error) => failures.push(error),
     leftOut: () => undefined,
+    learns: () => undefined,
   };
   const stop = new AbortController();
   const config = processSdSchema(z.never()).parse({});
-  const folders = { proc: '/nowhere/proc', passwd: '/nowhere/passwd' };
-  const running = processSource(config, context, undefined, folders).run(
+  const host = { folders: { proc: '/nowhere/proc', passwd: '/nowhere/passwd' }, openEvents: noEvents };
+  const running = processSource(config, context, undefined, host).run(
     () => assert.fail('no update'),
     stop.signal,
   );
@@ -93,6 +96,7 @@ test('a process has the labels of its container as soon as both are known', asyn
     clock: new FakeClock(),
     failed: (error) => assert.fail(String(error)),
     leftOut: () => undefined,
+    learns: () => undefined,
   };
   let tell: (targets: readonly LabelSet[]) => void = () => undefined;
   let stopped = 0;
@@ -103,7 +107,7 @@ test('a process has the labels of its container as soon as both are known', asyn
       tell = onTargets;
       return { start: () => Promise.resolve(), stop: () => Promise.resolve(void stopped++) };
     },
-    { proc: root, passwd: '/nowhere' },
+    { folders: { proc: root, passwd: '/nowhere' }, openEvents: noEvents },
   );
   const stop = new AbortController();
   const running = source.run((groups) => {

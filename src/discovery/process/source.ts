@@ -1,12 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 import { sleep } from '../../internal/clock.ts';
+import type { ProcessEvents } from '../../native/process-changes.ts';
+import { openProcessEvents } from '../../native/process-events.ts';
 import type { LabelSet } from '../../relabel/relabel.ts';
 import type { SourceContext, TargetGroup, TargetSource } from '../target.ts';
 import type { ProcessSdConfig } from './config.ts';
 import { ContainerJoin } from './container-join.ts';
+import { Bell, EventFollower } from './event-follower.ts';
 import { type ProcessFolders, ProcessTable } from './process-table.ts';
 
-const FOLDERS: ProcessFolders = { proc: '/proc', passwd: '/etc/passwd' };
+/** What a source has of its host; a test gives its own. */
+interface ProcessHost {
+  readonly folders: ProcessFolders;
+  /** Rejects where the kernel does not tell of processes. */
+  openEvents(proc: string, ready: () => void): Promise<ProcessEvents>;
+}
+
+const HOST: ProcessHost = {
+  folders: { proc: '/proc', passwd: '/etc/passwd' },
+  openEvents: openProcessEvents,
+};
 
 /** Discovers containers to join processes with. */
 type OpenContainers = (onTargets: (targets: readonly LabelSet[]) => void) => {
@@ -15,14 +28,14 @@ type OpenContainers = (onTargets: (targets: readonly LabelSet[]) => void) => {
 };
 
 /**
- * The source of one entry of process_sd_configs. The kernel tells of new processes only who may read its
- * connector or trace it, so /proc is listed instead, and of it only what is new is read.
+ * The source of one entry of process_sd_configs. The kernel tells of processes that begin and end; where it does
+ * not, /proc is listed again and again, and of it only what is new is read.
  */
 export function processSource(
   config: ProcessSdConfig,
   context: SourceContext,
   openContainers?: OpenContainers,
-  folders: ProcessFolders = FOLDERS,
+  host: ProcessHost = HOST,
 ): TargetSource {
   return {
     async run(update, signal) {
@@ -37,7 +50,14 @@ export function processSource(
       });
       await containers?.start();
       try {
-        await follow(config, context, folders, (groups) => update(join.processes(groups)), signal);
+        const table = new ProcessTable(config.discover_config, context.clock, host.folders, (pid, why) =>
+          context.leftOut('hanging', `arguments of process ${pid}`, why),
+        );
+        const tell = (groups: readonly TargetGroup[]): void => update(join.processes(groups));
+        const why = await followEvents(config, context, table, host, tell, signal);
+        if (signal.aborted) return;
+        context.learns('polling', why);
+        await poll(config, context, table, tell, signal);
       } finally {
         await containers?.stop();
       }
@@ -45,18 +65,44 @@ export function processSource(
   };
 }
 
-/** Looks at the processes again and again until `signal` aborts; never rejects. */
-async function follow(
+/** Follows what the kernel tells until `signal` aborts; where it tells nothing, resolves to why. Never rejects. */
+async function followEvents(
   config: ProcessSdConfig,
   context: SourceContext,
-  folders: ProcessFolders,
+  table: ProcessTable,
+  { folders, openEvents }: ProcessHost,
+  update: (groups: readonly TargetGroup[]) => void,
+  signal: AbortSignal,
+): Promise<string> {
+  const bell = new Bell();
+  let events: ProcessEvents;
+  try {
+    events = await openEvents(folders.proc, () => bell.ring());
+  } catch (error) {
+    return messageOf(error);
+  }
+  try {
+    if (!signal.aborted) context.learns('events');
+    const follower = new EventFollower({ table, events, bell, config, context, update });
+    return messageOf(await follower.run(signal));
+  } finally {
+    events.close();
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** Looks at the processes again and again until `signal` aborts; never rejects. */
+async function poll(
+  config: ProcessSdConfig,
+  context: SourceContext,
+  table: ProcessTable,
   update: (groups: readonly TargetGroup[]) => void,
   signal: AbortSignal,
 ): Promise<void> {
   const { clock } = context;
-  const table = new ProcessTable(config.discover_config, clock, folders, (pid, why) =>
-    context.leftOut('hanging', `arguments of process ${pid}`, why),
-  );
   let refreshedMs = clock.elapsed();
   let isFirst = true;
   while (!signal.aborted) {
@@ -64,7 +110,7 @@ async function follow(
     const isDue = nowMs - refreshedMs >= config.refresh_interval;
     if (isDue) refreshedMs = nowMs;
     try {
-      const groups = await table.look(isDue, signal);
+      const groups = await table.look(isDue || isFirst, signal);
       if (signal.aborted) return;
       if (isFirst || isDue || groups.length > 0) update(groups);
       isFirst = false;
