@@ -2,8 +2,12 @@
 import type { JfrCursor } from './cursor.ts';
 import { IdIndex } from './id-index.ts';
 import { Int32List } from '../int32-list.ts';
+import type { Steps } from '../../internal/turns.ts';
 import { type Layout, type LayoutCompiler, readValue, type Slots } from './layout.ts';
 import type { JfrMetadata } from './metadata.ts';
+
+/** Bytes that are read at a time, in less than a millisecond. */
+export const BYTES_A_STEP = 16 * 1024;
 
 /** Constants of one class: where each lies. They are read when something asks for them. */
 export class ConstantPool {
@@ -47,7 +51,7 @@ export class Constants {
    * Takes in the checkpoint event whose content the cursor stands on; `c.end` is its end. Where a key comes
    * twice the first holds: checkpoints repeat constants, they do not change them.
    */
-  readCheckpoint(c: JfrCursor): void {
+  *readCheckpoint(c: JfrCursor): Steps<void> {
     // Start time, duration, distance to the checkpoint before: all are found by walking over the events.
     c.long();
     c.long();
@@ -59,13 +63,20 @@ export class Constants {
       const layout = this.#layout(c, id, at);
       // A constant takes a byte for its key at least.
       const count = c.count('number of constants', 1 + layout.minSize);
-      this.#readPool(c, layout, this.#pools.get(id), count);
+      const pool = this.#pools.get(id);
+      for (let left = count; left > 0; ) {
+        left = this.#readPool(c, layout, pool, left);
+        if (left > 0) yield;
+      }
     }
     c.checkEnd('a checkpoint');
   }
 
-  #readPool(c: JfrCursor, layout: Layout, pool: ConstantPool | undefined, count: number): void {
-    for (let left = count; left > 0; left--) {
+  /** Reads constants for a while; gives how many of the `count` are left. */
+  #readPool(c: JfrCursor, layout: Layout, pool: ConstantPool | undefined, count: number): number {
+    const until = c.pos + BYTES_A_STEP;
+    let left = count;
+    for (; left > 0 && c.pos < until; left--) {
       c.long();
       if (c.pos > c.end) c.fail('a constant runs past its end', c.end);
       if (pool !== undefined) {
@@ -75,6 +86,7 @@ export class Constants {
       readValue(c, layout, nothing);
       if (c.pos > c.end) c.fail('a constant runs past its end', c.end);
     }
+    return left;
   }
 
   #layout(c: JfrCursor, id: number, offset: number): Layout {

@@ -22,6 +22,9 @@ interface CorrelationRows {
   readonly attributes: readonly number[];
 }
 
+/** Gives rows of correlations as link and attributes. */
+export type CorrelationWriter = (row: number) => CorrelationRows;
+
 /** What a context's labels are in one dictionary; ids that are labels are in hex. */
 interface ContextRows {
   readonly span: string | undefined;
@@ -62,10 +65,10 @@ export class Correlations {
   }
 
   /** Gives rows as link and attributes in a dictionary. Labels whose strings the snapshot does not have are left out. */
-  writer(builder: DictionaryBuilder): (row: number) => CorrelationRows {
+  writer(builder: DictionaryBuilder): CorrelationWriter {
     const contexts = new Map<bigint, ContextRows>();
-    return (row) => {
-      if (row === 0) return NOTHING;
+    const made = new Map<number, CorrelationRows>([[0, NOTHING]]);
+    const make = (row: number): CorrelationRows => {
       const [context = 0n, span = 0n, spanName = 0n, high = 0n, low = 0n] = FIELDS.map((_, i) =>
         this.#word(row, i),
       );
@@ -76,6 +79,11 @@ export class Correlations {
       const trace = labels.trace ?? hex(high) + hex(low);
       const link = builder.link(Buffer.from(trace, 'hex'), Buffer.from(labels.span ?? hex(span), 'hex'));
       return { link, attributes: [...labels.attributes, ...named] };
+    };
+    return (row) => {
+      let rows = made.get(row);
+      if (rows === undefined) made.set(row, (rows = make(row)));
+      return rows;
     };
   }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+import { Turnstile } from '../../internal/turnstile.ts';
+import { atOnce, inTurns, type Steps } from '../../internal/turns.ts';
 import { DecodeError } from '../../internal/wire-reader.ts';
-import type { ProfilesBatch } from '../../pdata/profiles-batch.ts';
+import { ProfilesBatch, type ResourceProfiles } from '../../pdata/profiles-batch.ts';
 import { JfrBudget } from './budget.ts';
 import { type Chunk, readChunks } from './chunk.ts';
 import { Correlations } from './correlations.ts';
@@ -17,6 +19,14 @@ const DEFAULT_MAX_BYTES = 64 * 1024 * 1024;
 
 /** Places in a recording are int32. */
 const MOST_BYTES = 2 ** 31 - 1;
+
+/** Smaller ones are read as they come; of larger ones two at a time, which bounds the memory that reading takes. */
+const LARGE_BYTES = 1024 * 1024;
+const LARGE_AT_ONCE = 2;
+const large = new Turnstile(LARGE_AT_ONCE);
+
+/** Rows of samples that are looked at between two looks at the clock; each may be a stack of many frames. */
+const ROWS_A_STEP = 4;
 
 /** What a recording has that no profile gets. Each field counts up; give it to several calls for a sum. */
 export interface JfrLosses {
@@ -53,7 +63,10 @@ export interface JfrSeries {
   readonly name: string;
   /** `jfr_event`, what async-profiler was asked to sample, where the recording says it. */
   readonly labels: ReadonlyMap<string, string>;
-  /** One resource without attributes; one profile, or two over the same stacks (how many, how much). */
+  /**
+   * One resource without attributes; one profile, or two over the same stacks (how many, how much). All series of a
+   * recording have the same dictionary.
+   */
   readonly batch: ProfilesBatch;
 }
 
@@ -66,6 +79,26 @@ export interface JfrSeries {
  * goes.
  */
 export function decodeJfr(bytes: Uint8Array, options: DecodeJfrOptions = {}): readonly JfrSeries[] {
+  return atOnce(stepsOf(bytes, options));
+}
+
+/** The same in turns with whatever else the event loop has to do; rejects, and with the reason of the signal too. */
+export async function decodeJfrInTurns(
+  bytes: Uint8Array,
+  options: DecodeJfrOptions = {},
+  signal?: AbortSignal,
+): Promise<readonly JfrSeries[]> {
+  const steps = stepsOf(bytes, options);
+  if (bytes.length < LARGE_BYTES) return inTurns(steps, signal);
+  const leave = await large.enter(signal);
+  try {
+    return await inTurns(steps, signal);
+  } finally {
+    leave();
+  }
+}
+
+function* stepsOf(bytes: Uint8Array, options: DecodeJfrOptions): Steps<readonly JfrSeries[]> {
   const { labels } = options;
   const maxBytes = Math.min(options.maxBytes ?? DEFAULT_MAX_BYTES, MOST_BYTES);
   for (const part of [bytes, labels]) {
@@ -74,8 +107,8 @@ export function decodeJfr(bytes: Uint8Array, options: DecodeJfrOptions = {}): re
   }
   const chunks = readChunks(bytes);
   const recording = new RecordingReader(bytes, options);
-  for (const chunk of chunks) recording.add(chunk);
-  return recording.build(chunks);
+  for (const chunk of chunks) yield* recording.add(chunk);
+  return yield* recording.build(chunks);
 }
 
 class RecordingReader {
@@ -97,9 +130,9 @@ class RecordingReader {
     this.#budget = new JfrBudget(bytes.length);
   }
 
-  add(chunk: Chunk): void {
+  *add(chunk: Chunk): Steps<void> {
     if (chunk.isIncomplete) this.#losses.incompleteChunks++;
-    const samples = readChunk(this.#bytes, chunk, this.#correlations, this.#settings, this.#budget);
+    const samples = yield* readChunk(this.#bytes, chunk, this.#correlations, this.#settings, this.#budget);
     if (samples === undefined) return;
     const targets = this.#targets.of(samples);
     const { tally, stacks, keys, symbols } = samples;
@@ -107,6 +140,7 @@ class RecordingReader {
     /** Row + 1 in the table; -1 where there is no such stack. */
     const rows = new Int32Array(stacks.length);
     for (let row = 0; row < length; row++) {
+      if (row % ROWS_A_STEP === ROWS_A_STEP - 1) yield;
       const stack = lo[row] as number;
       const count = tally.counts[row] ?? 0;
       const key = hi[row] as number;
@@ -124,13 +158,13 @@ class RecordingReader {
   #seriesOf(key: GroupKey): Series {
     let series = this.#series.get(key);
     if (series === undefined) {
-      series = new Series(GROUPS[key], this.#stacks, this.#correlations, this.#budget);
+      series = new Series(GROUPS[key]);
       this.#series.set(key, series);
     }
     return series;
   }
 
-  build(chunks: readonly Chunk[]): JfrSeries[] {
+  *build(chunks: readonly Chunk[]): Steps<JfrSeries[]> {
     const start = chunks[0]?.startNanos ?? 0n;
     const end = chunks.reduce((last, chunk) => {
       const ends = chunk.startNanos + chunk.durationNanos;
@@ -138,15 +172,25 @@ class RecordingReader {
     }, start);
     const { event = '' } = this.#settings;
     const labels = new Map(event === '' ? [] : [['jfr_event', event]]);
-    return (Object.keys(GROUPS) as GroupKey[]).flatMap((key) => {
+    const { builder } = this.#stacks;
+    const tied = this.#correlations.writer(builder);
+    const built: { name: string; resources: ResourceProfiles[] }[] = [];
+    for (const key of Object.keys(GROUPS) as GroupKey[]) {
       const series = this.#series.get(key);
-      if (series === undefined || series.isEmpty) return [];
-      const batch = series.build({
-        timeUnixNano: capped(start),
-        durationNano: capped(end - start),
-        periodNano: this.#targets.period(key),
-      });
-      return [{ name: series.group.name, labels, batch }];
-    });
+      if (series === undefined || series.isEmpty) continue;
+      const times = { timeUnixNano: capped(start), durationNano: capped(end - start) };
+      const resources = [series.build({ ...times, periodNano: this.#targets.period(key) }, builder, tied)];
+      built.push({ name: series.group.name, resources });
+      yield;
+    }
+    // Who makes ticks of CPU time finds their names there: the dictionary stays that of all series.
+    for (const name of ['samples', 'count']) builder.string(name);
+    const dictionary = builder.build();
+    yield;
+    return built.map(({ name, resources }) => ({
+      name,
+      labels,
+      batch: new ProfilesBatch(dictionary, resources),
+    }));
   }
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Layout, LayoutCompiler } from './layout.ts';
+import type { JfrCursor } from './cursor.ts';
+import { type IntegerPlan, integerPlan, type Layout, type LayoutCompiler } from './layout.ts';
 import type { JfrField, JfrMetadata } from './metadata.ts';
 
 /** Slots of what events carry. */
@@ -19,7 +20,7 @@ export const Slot = {
 } as const;
 
 /** Slots of all events together. */
-export const SLOT_COUNT = 12;
+const SLOT_COUNT = 12;
 
 /** What an event counts towards. */
 type EventKind =
@@ -59,6 +60,9 @@ const EVENTS: Readonly<Record<string, EventSource>> = {
   'jdk.ActiveSetting': { kind: 'setting' },
 };
 
+/** Rows of readers are below this. */
+export const EVENT_COUNT = Object.keys(EVENTS).length;
+
 /** Constants by class, where a field holds the key of one. */
 const STACK_TRACE = 'jdk.types.StackTrace';
 const THREAD_STATE = 'jdk.types.ThreadState';
@@ -80,12 +84,19 @@ export interface EventReader {
   /** Index of the event in `EVENTS`, for keys. */
   readonly row: number;
   readonly layout: Layout;
+  /** Where the event is nothing but integers. */
+  readonly plan: IntegerPlan | undefined;
+  /** Where its values go; those of fields that the class does not have stay 0. */
+  readonly slots: Int32Array;
+  /** It has a field that ties it to labels or a span. */
+  readonly isTied: boolean;
   /** Unit of `amount` as the metadata has it. */
   readonly timespan: string | undefined;
 }
 
 /** The readers of a chunk by type id. */
 export function eventReaders(
+  c: JfrCursor,
   metadata: JfrMetadata,
   compiler: LayoutCompiler,
 ): ReadonlyMap<number, EventReader> {
@@ -93,9 +104,19 @@ export function eventReaders(
   for (const [row, [name, source]] of Object.entries(EVENTS).entries()) {
     const cls = metadata.byName.get(name);
     if (cls === undefined) continue;
-    const layout = compiler.compile(cls, (field) => slotOf(metadata, source, field));
+    const slotOfField = (field: JfrField): number | undefined => slotOf(metadata, source, field);
+    const layout = compiler.compile(cls, slotOfField);
     const amount = cls.fields.find((field) => field.name === source.amount);
-    readers.set(cls.id, { kind: source.kind, row, layout, timespan: amount?.timespan });
+    const ties: readonly number[] = Object.values(CORRELATION);
+    readers.set(cls.id, {
+      kind: source.kind,
+      row,
+      layout,
+      plan: integerPlan(c, layout),
+      slots: new Int32Array(SLOT_COUNT * 2),
+      isTied: cls.fields.some((field) => ties.includes(slotOfField(field) ?? -1)),
+      timespan: amount?.timespan,
+    });
   }
   return readers;
 }

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { Steps } from '../../internal/turns.ts';
 import type { JfrBudget } from './budget.ts';
 import { type Chunk, HEADER_SIZE } from './chunk.ts';
-import { Constants } from './constants.ts';
+import { BYTES_A_STEP, Constants } from './constants.ts';
 import type { Correlations } from './correlations.ts';
 import { JfrCursor } from './cursor.ts';
-import { type EventReader, eventReaders, Slot, SLOT_COUNT } from './events.ts';
+import { type EventReader, eventReaders, EVENT_COUNT, Slot } from './events.ts';
 import { IdIndex } from './id-index.ts';
-import { LayoutCompiler, readValue } from './layout.ts';
+import { LayoutCompiler, readIntegers, readValue } from './layout.ts';
 import { type JfrMetadata, readMetadata, TypeId } from './metadata.ts';
 import type { Settings } from './settings.ts';
 import { CONSTANT_CLASSES, Symbols } from './symbols.ts';
@@ -38,29 +39,34 @@ export interface ChunkSamples {
  * Reads a chunk; undefined where it is incomplete and has no metadata yet. Settings go to `settings`. Throws
  * DecodeError where the chunk is malformed; the torn end of an incomplete one is no fault.
  */
-export function readChunk(
+export function* readChunk(
   bytes: Uint8Array,
   chunk: Chunk,
   correlations: Correlations,
   settings: Settings,
   budget: JfrBudget,
-): ChunkSamples | undefined {
+): Steps<ChunkSamples | undefined> {
   const c = new JfrCursor(bytes, chunk.compressed, chunk.start + HEADER_SIZE, chunk.end);
-  const metadataAt = chunk.metadata || findMetadata(c, chunk);
+  const metadataAt = chunk.metadata || (yield* findMetadata(c, chunk));
   if (metadataAt === 0) return undefined;
   c.pos = metadataAt;
   const metadata = readMetadata(c);
-  return new ChunkReader(c, chunk, metadata, correlations, settings, budget).read();
+  yield;
+  return yield* new ChunkReader(c, chunk, metadata, correlations, settings, budget).read();
 }
 
 /** The place of the last whole metadata event, or 0. */
-function findMetadata(c: JfrCursor, chunk: Chunk): number {
+function* findMetadata(c: JfrCursor, chunk: Chunk): Steps<number> {
   let found = 0;
+  let until = chunk.start + BYTES_A_STEP;
   for (let at = chunk.start + HEADER_SIZE; ; ) {
     const size = startEvent(c, chunk, at);
     if (size === 0) return found;
     if (c.size('type id') === TypeId.Metadata) found = at;
     at += size;
+    if (at < until) continue;
+    until = at + BYTES_A_STEP;
+    yield;
   }
 }
 
@@ -89,7 +95,6 @@ class ChunkReader {
   readonly #constants: Constants;
   readonly #readers: ReadonlyMap<number, EventReader>;
   readonly #symbols: Symbols;
-  readonly #slots = new Int32Array(SLOT_COUNT * 2);
   readonly #tally = new Tally();
   readonly #stacks = new IdIndex();
   readonly #states = new IdIndex();
@@ -97,8 +102,11 @@ class ChunkReader {
   /** By kind, and state. */
   readonly #bucketIndex = new IdIndex();
   readonly #buckets: Bucket[] = [];
+  /** State and key + 1 of the last event of each kind that was tied to nothing: mostly the next one has the same. */
+  readonly #last = new Int32Array(EVENT_COUNT * 3);
   /** Places of settings; the strings in them may be constants that come later. */
   readonly #settingPlaces: number[] = [];
+  #isAtCheckpoint = false;
 
   constructor(
     c: JfrCursor,
@@ -115,29 +123,22 @@ class ChunkReader {
     this.#correlations = correlations;
     this.#settings = settings;
     this.#constants = new Constants(metadata, compiler, CONSTANT_CLASSES);
-    this.#readers = eventReaders(metadata, compiler);
+    this.#readers = eventReaders(c, metadata, compiler);
     this.#symbols = new Symbols(c, metadata, compiler, this.#constants, budget);
   }
 
-  read(): ChunkSamples {
+  *read(): Steps<ChunkSamples> {
     const c = this.#c;
-    const chunk = this.#chunk;
-    for (let at = chunk.start + HEADER_SIZE; ; ) {
-      const size = startEvent(c, chunk, at);
-      if (size === 0) break;
-      c.end = at + size;
-      const type = c.size('type id');
-      if (type === TypeId.Checkpoint) this.#constants.readCheckpoint(c);
-      else {
-        const reader = this.#readers.get(type);
-        if (reader !== undefined) this.#readEvent(reader);
-      }
-      at += size;
+    const { start, end } = this.#chunk;
+    for (let at = start + HEADER_SIZE; at >= 0; ) {
+      at = this.#readEvents(at);
+      if (this.#isAtCheckpoint) yield* this.#constants.readCheckpoint(c);
+      yield;
     }
-    c.end = chunk.end;
+    c.end = end;
     for (let i = 0; i < this.#settingPlaces.length; i += 4) this.#addSetting(i);
     return {
-      chunk,
+      chunk: this.#chunk,
       tally: this.#tally,
       stacks: this.#stacks,
       keys: this.#keys,
@@ -146,11 +147,36 @@ class ChunkReader {
     };
   }
 
+  /**
+   * Reads events for a while; gives the place of the next, or -1 where there is none. Stops behind the type of a
+   * checkpoint too, which is left to the caller.
+   */
+  #readEvents(from: number): number {
+    const c = this.#c;
+    this.#isAtCheckpoint = false;
+    const until = from + BYTES_A_STEP;
+    let at = from;
+    while (at < until) {
+      const size = startEvent(c, this.#chunk, at);
+      if (size === 0) return -1;
+      at += size;
+      c.end = at;
+      const type = c.size('type id');
+      if (type === TypeId.Checkpoint) {
+        this.#isAtCheckpoint = true;
+        return at;
+      }
+      const reader = this.#readers.get(type);
+      if (reader !== undefined) this.#readEvent(reader);
+    }
+    return at;
+  }
+
   #readEvent(reader: EventReader): void {
     const c = this.#c;
-    const slots = this.#slots;
-    slots.fill(0);
-    readValue(c, reader.layout, slots);
+    const { slots } = reader;
+    if (reader.plan === undefined) readValue(c, reader.layout, slots);
+    else readIntegers(c, reader.plan, 1, slots, 0);
     c.checkEnd('an event');
     if (reader.kind === 'setting') {
       const [id, name, value] = [Slot.id * 2, Slot.name * 2, Slot.value * 2];
@@ -162,11 +188,21 @@ class ChunkReader {
   }
 
   #key(reader: EventReader): number {
-    return this.#keys.add(this.#correlations.add(this.#slots), this.#bucket(reader));
+    const { slots, row } = reader;
+    const correlation = reader.isTied ? this.#correlations.add(slots) : 0;
+    if (correlation !== 0) return this.#keys.add(correlation, this.#bucket(reader));
+    const last = this.#last;
+    const stateLo = slots[Slot.state * 2] as number;
+    const stateHi = slots[Slot.state * 2 + 1] as number;
+    const known = last[row * 3 + 2] as number;
+    if (known !== 0 && last[row * 3] === stateLo && last[row * 3 + 1] === stateHi) return known - 1;
+    const key = this.#keys.add(0, this.#bucket(reader));
+    last.set([stateLo, stateHi, key + 1], row * 3);
+    return key;
   }
 
   #bucket(reader: EventReader): number {
-    const slots = this.#slots;
+    const { slots } = reader;
     const stateLo = slots[Slot.state * 2] as number;
     const stateHi = slots[Slot.state * 2 + 1] as number;
     const state = this.#states.add(stateLo, stateHi);

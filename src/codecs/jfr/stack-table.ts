@@ -1,62 +1,45 @@
 // SPDX-License-Identifier: Apache-2.0
-import { WordRows } from '../../pdata/rows.ts';
+import { stringValue } from '../../pdata/any-value.ts';
+import { DictionaryBuilder } from '../../pdata/dictionary-builder.ts';
 import { IdIndex } from './id-index.ts';
 
 /** What kind of code a frame is, as `profile.frame.type` has it. */
-export const FRAME_KINDS = ['jvm', 'native', 'kernel'] as const;
-
-/** A frame: a function at a line. */
-interface Location {
-  readonly name: string;
-  readonly line: number;
-  /** Index of `FRAME_KINDS`. */
-  readonly kind: number;
-}
+const FRAME_KINDS = ['jvm', 'native', 'kernel'] as const;
 
 /**
- * The stacks of a recording, those of all chunks and series. Chunks number their methods anew: equal frames of
- * different ones are one location, equal stacks one stack.
+ * The stacks of a recording, those of all chunks and series, as rows of the dictionary that all series share. Chunks
+ * number their methods anew: equal frames of different ones are one location, equal stacks one stack.
  */
 export class StackTable {
-  readonly #rows = new WordRows(1 << 8, 1 << 12);
-  /** By line, and function and kind. */
+  readonly builder = new DictionaryBuilder();
+  readonly #stacks = this.builder.stacks;
+  /** By line, and function and kind. Nobody else adds locations, so those of the dictionary are one behind the zero row. */
   readonly #locations = new IdIndex(8);
-  readonly #functions = new Map<string, number>();
-  readonly #names: string[] = [];
+  readonly #kinds = FRAME_KINDS.map((kind) =>
+    this.builder.attributeOf('profile.frame.type', stringValue(kind)),
+  );
+
+  /** The row of a function. */
   functionRow(name: string): number {
-    const known = this.#functions.get(name);
-    if (known !== undefined) return known;
-    this.#functions.set(name, this.#names.length);
-    return this.#names.push(name) - 1;
+    return this.builder.function(this.builder.string(name), 0, 0, 0n);
   }
 
-  /** Adds a frame to the stack under construction, leaf first. */
-  push(fn: number, line: number, kind: number): void {
-    this.#rows.push(this.#locations.add(line, fn * FRAME_KINDS.length + kind));
+  /** The row of a frame: a function at a line; `kind` is an index of `FRAME_KINDS`. */
+  location(fn: number, line: number, kind: number): number {
+    const known = this.#locations.length;
+    const row = this.#locations.add(line, fn * FRAME_KINDS.length + kind);
+    if (row < known) return row + 1;
+    const lines = [{ function: fn, line: BigInt(line), column: 0n }];
+    return this.builder.location(0, 0n, [this.#kinds[kind] ?? 0], lines);
   }
 
-  /** The row of the stack whose frames were pushed. */
+  /** Adds a location to the stack under construction, leaf first. */
+  push(location: number): void {
+    this.#stacks.push(location);
+  }
+
+  /** The row of the stack whose locations were pushed. */
   finish(): number {
-    return this.#rows.intern();
-  }
-
-  get stackCount(): number {
-    return this.#rows.length;
-  }
-
-  get locationCount(): number {
-    return this.#locations.length;
-  }
-
-  location(row: number): Location {
-    const key = this.#locations.hi[row] ?? 0;
-    const name = this.#names[Math.floor(key / FRAME_KINDS.length)] ?? '';
-    return { name, line: this.#locations.lo[row] ?? 0, kind: key % FRAME_KINDS.length };
-  }
-
-  /** The locations of a stack, leaf first, as a view. */
-  locationsOf(row: number): Int32Array {
-    const { words, starts } = this.#rows;
-    return words.subarray(starts[row], starts[row + 1]);
+    return this.#stacks.intern();
   }
 }

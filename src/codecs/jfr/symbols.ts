@@ -2,6 +2,7 @@
 import type { JfrBudget } from './budget.ts';
 import type { Constants, ConstantPool } from './constants.ts';
 import type { JfrCursor } from './cursor.ts';
+import { FrameCache } from './frame-cache.ts';
 import {
   type IntegerPlan,
   integerPlan,
@@ -26,7 +27,7 @@ export const CONSTANT_CLASSES: readonly string[] = [
   'jdk.types.ThreadState',
 ];
 
-/** Indices of `FRAME_KINDS`; all others are the first. */
+/** Indices of the table's `FRAME_KINDS`; all others are the first. */
 const KIND_OF: Readonly<Record<string, number>> = { Native: 1, 'C++': 1, Kernel: 2 };
 
 /** A class whose constants are read: where they are, and how they lie. */
@@ -63,6 +64,8 @@ export class Symbols {
   readonly #classNames = new Map<number, string>();
   readonly #symbolTexts = new Map<number, string>();
   readonly #kinds = new Map<number, number>();
+  /** Made when all methods of the chunk are known. */
+  #cache: FrameCache | undefined;
 
   constructor(
     c: JfrCursor,
@@ -138,13 +141,24 @@ export class Symbols {
     const block = this.#block;
     const methods = this.#methods.pool.index;
     const functions = this.#functions;
+    const cache = (this.#cache ??= new FrameCache(methods.length));
     let pushed = 0;
     for (let i = 0; i < n * FRAME_STRIDE; i += FRAME_STRIDE) {
-      const method = methods.find(block[i] as number, block[i + 1] as number);
-      if (method < 0) continue;
-      const fn = functions[method] ?? (functions[method] = table.functionRow(this.#methodName(method)));
+      const methodLo = block[i] as number;
+      const methodHi = block[i + 1] as number;
       const line = block[i + 2] as number;
-      table.push(fn, line > 0 ? line : 0, this.#kindOf(block[i + 4] as number, block[i + 5] as number));
+      const kindLo = block[i + 4] as number;
+      const kindHi = block[i + 5] as number;
+      const isShort = (methodHi | kindHi) === 0;
+      let location = isShort ? cache.find(methodLo, line, kindLo) : 0;
+      if (location === 0) {
+        const method = methods.find(methodLo, methodHi);
+        if (method < 0) continue;
+        const fn = functions[method] ?? (functions[method] = table.functionRow(this.#methodName(method)));
+        location = table.location(fn, line > 0 ? line : 0, this.#kindOf(kindLo, kindHi));
+        if (isShort) cache.keep(methodLo, line, kindLo, location);
+      }
+      table.push(location);
       pushed++;
     }
     this.#c.pos = pos;

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { halvesOf } from '../../pdata/table-rows.ts';
 import { IdIndex } from './id-index.ts';
 
 /** Samples by two 32-bit keys: how many there were, and the sum of their amounts, exact to 64 bits. */
@@ -27,6 +28,19 @@ export class Tally {
     return (BigInt(this.#high[row] ?? 0) << 32n) | BigInt(this.#low[row] ?? 0);
   }
 
+  /** The sums of all rows. */
+  sums(): BigInt64Array {
+    return interleaved(this.#low, this.#high, this.keys.length);
+  }
+
+  /** How many there were, by row. */
+  wholeCounts(): BigInt64Array {
+    const n = this.keys.length;
+    const high = Uint32Array.from(this.counts.subarray(0, n), (count) => count / 0x1_0000_0000);
+    // What does not fit into 32 bits is cut off, which leaves the low half.
+    return interleaved(Uint32Array.from(this.counts.subarray(0, n)), high, n);
+  }
+
   #grow(): void {
     const size = this.counts.length * 2;
     const counts = new Float64Array(size);
@@ -39,4 +53,15 @@ export class Tally {
     this.#low = low;
     this.#high = high;
   }
+}
+
+/** `n` 64-bit values of unsigned halves, without a bigint each. */
+function interleaved(low: Uint32Array, high: Uint32Array, n: number): BigInt64Array {
+  const out = new BigInt64Array(n);
+  const halves = halvesOf(out);
+  for (let i = 0; i < n; i++) {
+    halves[i * 2] = low[i] as number;
+    halves[i * 2 + 1] = high[i] as number;
+  }
+  return out;
 }

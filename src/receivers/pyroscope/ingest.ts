@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { decodeFolded, decodeStackLines } from '../../codecs/folded/folded.ts';
-import { decodeJfr, noJfrLosses } from '../../codecs/jfr/decode.ts';
+import { decodeJfrInTurns, noJfrLosses } from '../../codecs/jfr/decode.ts';
 import { decodeTree } from '../../codecs/pyroscope/tree.ts';
 import { decodeTrie } from '../../codecs/pyroscope/trie.ts';
 import { decodeSpeedscope, type SpeedscopeUnit } from '../../codecs/speedscope/decode.ts';
@@ -73,11 +73,13 @@ class IngestReader {
     const labels = part === undefined ? undefined : await this.#reader.plain(part.bytes, 'jfr labels');
     const { sampleRate, app, from } = this.#query;
     const lost = noJfrLosses();
-    const series = decodeJfr(recording, {
+    const options = {
       ...(labels !== undefined && { labels }),
       ...(sampleRate > 0n && { sampleRate: Number(sampleRate) }),
       losses: lost,
-    }).map(({ name, labels: own, batch }) => {
+    };
+    const decoded = await this.#reader.whileAwaited((signal) => decodeJfrInTurns(recording, options, signal));
+    const series = decoded.map(({ name, labels: own, batch }) => {
       this.#reader.check(batch);
       return { labels: new Map([...this.#labels(name, app), ...own]), batch: withTime(batch, from, 0n) };
     });

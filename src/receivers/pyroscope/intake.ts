@@ -156,7 +156,7 @@ export class Intake {
   ): Promise<void> {
     const hold = this.#inFlight.open();
     try {
-      const request = await this.#read(transport, format, read, hold);
+      const request = await this.#read(transport, format, read, hold, signal);
       const batch = await this.#batchOf(request.series);
       if (batch.sampleCount > 0) await this.#over(transport).consumeProfiles(batch, signal);
       this.#accepted.add(batch.profileCount, { transport, format: request.format });
@@ -174,6 +174,7 @@ export class Intake {
     format: Format,
     read: (reader: ProfileReader) => Promise<ReadRequest>,
     hold: Hold,
+    signal: AbortSignal,
   ): Promise<ReadRequest> {
     const reader = new ProfileReader({
       maxBytes: this.#config.max_decompressed_mib * 1024 * 1024,
@@ -181,6 +182,7 @@ export class Intake {
       hold,
       deferral: this.#deferral,
       busy: (held) => this.busy(held),
+      signal,
     });
     try {
       const request = await read(reader);

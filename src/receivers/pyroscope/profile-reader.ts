@@ -17,6 +17,8 @@ interface ReaderLimits {
   readonly deferral: PprofDeferral;
   /** Gives what is to be thrown where there is no room. */
   readonly busy: (hold: Hold) => Error;
+  /** Aborted when nobody waits for the answer any more. */
+  readonly signal: AbortSignal;
 }
 
 /** Reads the profiles of one request, all of them within its limits. */
@@ -68,6 +70,17 @@ export class ProfileReader {
     if (batch.profileCount === 0) throw new Refusal('malformed', 'pprof: no sample types');
     this.#checkSamples(batch.sampleCount / batch.profileCount);
     return batch;
+  }
+
+  /** What takes long, for as long as the sender waits; rejects with Refusal where it has gone. */
+  async whileAwaited<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const { signal } = this.#limits;
+    try {
+      return await work(signal);
+    } catch (error) {
+      if (!signal.aborted) throw error;
+      throw new Refusal('incomplete', 'the sender went away before all was read', { cause: error });
+    }
   }
 
   /** Throws Refusal where one profile has too many samples. */
