@@ -6,13 +6,22 @@ import type { Table } from './tables.ts';
 /** Objects around the columns: profiles, scopes, resources and their attributes. */
 const OBJECT_BYTES = 256;
 
+const keptBeside = new WeakMap<ProfilesBatch, readonly Uint8Array[]>();
+
+/** Notes what somebody keeps for as long as there is the batch, which does not refer to it itself. */
+export function keepBeside(batch: ProfilesBatch, kept: readonly Uint8Array[]): void {
+  keptBeside.set(batch, kept);
+}
+
 /**
  * Bytes of memory that a batch keeps from being freed: every distinct buffer behind its columns and
- * encoded forms, once, plus an allowance for the objects around them.
+ * encoded forms, and of what is kept beside it, once, plus an allowance for the objects around them.
  */
 export function batchSizeBytes(batch: ProfilesBatch): number {
-  if (batch.deferredBytes !== undefined) return batch.deferredBytes + OBJECT_BYTES;
   const buffers = new Set<ArrayBufferLike>();
+  for (const { buffer } of keptBeside.get(batch) ?? []) buffers.add(buffer);
+  // What it will be made of is what is kept beside it, where anything is.
+  if (batch.deferredBytes !== undefined) return Math.max(batch.deferredBytes, sizeOf(buffers)) + OBJECT_BYTES;
   for (const table of Object.values(batch.dictionary.tables)) hold(table, buffers);
   let objects = 0;
   for (const rp of batch.resources) {
@@ -30,8 +39,12 @@ export function batchSizeBytes(batch: ProfilesBatch): number {
       }
     }
   }
-  let bytes = objects * OBJECT_BYTES;
-  for (const buffer of buffers) bytes += buffer.byteLength;
+  return objects * OBJECT_BYTES + sizeOf(buffers);
+}
+
+function sizeOf(buffers: ReadonlySet<ArrayBufferLike>): number {
+  let bytes = 0;
+  for (const { byteLength } of buffers) bytes += byteLength;
   return bytes;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { stringValue } from '../../pdata/any-value.ts';
 import type { Attributes } from '../../pdata/attributes.ts';
+import { keepBeside } from '../../pdata/batch-size.ts';
 import { DictionaryBuilder } from '../../pdata/dictionary-builder.ts';
 import type { Dictionary } from '../../pdata/dictionary.ts';
 import {
@@ -120,10 +121,14 @@ const remembered = new WeakMap<ProfilesBatch, readonly RawSeries[]>();
 
 /**
  * Notes from which series a batch was made; together they say all that the batch says. Nobody may write to their
- * bytes afterwards. They are kept for as long as the batch is.
+ * bytes afterwards. They are kept for as long as the batch is, and count as memory that it takes.
  */
 export function rememberSeries(batch: ProfilesBatch, ...series: readonly RawSeries[]): void {
   remembered.set(batch, series);
+  keepBeside(
+    batch,
+    series.flatMap(({ profiles }) => profiles),
+  );
 }
 
 /**

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { sendingQueueSchema } from '../../config/sections/queue.ts';
+import { rememberSeries } from '../../codecs/pyroscope/series.ts';
 import { retryOnFailureSchema } from '../../config/sections/retry.ts';
 import { PermanentError, RetryableError } from '../../consumer/consumer.ts';
 import { FakeClock, settle } from '../../internal/testing/fake-clock.ts';
@@ -236,6 +237,22 @@ describe('exporter helper with a queue', () => {
     t.sink.answerWith(gate().answer);
     await t.exporter.consumeProfiles(BATCH, never());
     await assert.rejects(t.exporter.consumeProfiles(BATCH, never()), { message: 'sending queue is full' });
+  });
+
+  it('counts the files of a series that came as such, for they are kept as long as the batch', async () => {
+    const t = await started({ maxQueuedBytes: 3_000_000, queue: { num_consumers: 1 } });
+    t.sink.answerWith(gate().answer);
+    const series = (bytes: number): ProfilesBatch => {
+      const batch = new ProfilesBatch(BATCH.dictionary, BATCH.resources);
+      rememberSeries(batch, { labels: new Map(), profiles: [new Uint8Array(bytes)] });
+      return batch;
+    };
+    await t.exporter.consumeProfiles(series(2_000_000), never());
+    assert.ok(t.gauge('exporter_queue_memory_bytes') > 2_000_000);
+    await t.exporter.consumeProfiles(series(10), never());
+    await assert.rejects(t.exporter.consumeProfiles(series(2_000_000), never()), {
+      message: 'sending queue is full',
+    });
   });
 
   it('refuses for good what can never fit', async () => {
