@@ -50,6 +50,16 @@ export function quantityOf(batch: ProfilesBatch): Quantity {
   return { samples: batch.sampleCount, events: batch.eventCount };
 }
 
+/** All of them together. */
+export function sumOf(quantities: readonly Quantity[]): Quantity {
+  let [samples, events] = [0, 0];
+  for (const one of quantities) {
+    samples += one.samples;
+    events += one.events;
+  }
+  return { samples, events };
+}
+
 /**
  * The part of a quantity that `samples` of its samples are. Its events are in proportion: exact for none
  * and all, close for what lies between.

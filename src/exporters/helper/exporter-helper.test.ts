@@ -11,7 +11,8 @@ import { never, testHost, testSettings } from '../../internal/testing/settings.t
 import { batchFromFolded } from '../../pdata/folded.ts';
 import { ProfilesBatch } from '../../pdata/profiles-batch.ts';
 import { TransportError } from './delivery.ts';
-import { createDeliveringExporter, createExporterHelper, type HelperOptions } from './exporter-helper.ts';
+import { createDeliveringExporter, createExporterHelper } from './exporter-helper.ts';
+import type { HelperOptions } from './helper-options.ts';
 
 const BATCH = batchFromFolded('main;work;malloc 3\nmain;idle 1');
 const down = (): RetryableError =>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Context } from '@opentelemetry/api';
-import type { Exporter, Host, Settings } from '../../component/component.ts';
+import type { Host, Settings } from '../../component/component.ts';
 import { clientAuthenticator } from '../../component/authenticator.ts';
 import {
   clientMetadata,
@@ -12,8 +12,7 @@ import {
 import { currentContext } from '../../component/spans.ts';
 import type { StoredRecord } from '../../component/storage.ts';
 import type { SendingQueueConfig } from '../../config/sections/queue.ts';
-import type { RetryOnFailureConfig } from '../../config/sections/retry.ts';
-import { PermanentError, RetryableError } from '../../consumer/consumer.ts';
+import { RetryableError } from '../../consumer/consumer.ts';
 import { type Clock, systemClock } from '../../internal/clock.ts';
 import { deferred } from '../../internal/deferred.ts';
 import type { ProfilesBatch } from '../../pdata/profiles-batch.ts';
@@ -21,57 +20,16 @@ import { batchSizeBytes } from '../../pdata/batch-size.ts';
 import { joined, type Pack } from '../../pdata/repack.ts';
 import { Batchers } from './batcher.ts';
 import { BoundedQueue, type Weight } from './bounded-queue.ts';
-import { type Delivery, type Quantity, quantityOf } from './delivery.ts';
+import { type Delivery, type Quantity, quantityOf, sumOf } from './delivery.ts';
 import { observeQueue } from './exporter-metrics.ts';
+import { type HelpedExporter, type HelperOptions, NO_QUEUE, NO_RETRY, type Send } from './helper-options.ts';
+import { type Item, originsOf, outcomeOf } from './queue-item.ts';
 import { KeptError, Sender } from './sender.ts';
 import { type StoredBatch, StoredQueue } from './stored-queue.ts';
-
-/** How an exporter wants to be helped. What is left out is off. */
-export interface HelperOptions {
-  readonly queue?: SendingQueueConfig | undefined;
-  readonly retry?: RetryOnFailureConfig | undefined;
-  /** Milliseconds per attempt; 0 or nothing = no limit. */
-  readonly timeout?: number | undefined;
-  /** Opens connections; a rejection fails the start of the collector. */
-  start?(host: Host, signal: AbortSignal): Promise<void>;
-  /** Closes them; called once, after the last attempt. */
-  shutdown?(): Promise<void>;
-  readonly clock?: Clock;
-  readonly random?: () => number;
-  /** Who gives the requests their credentials: what it takes from clients' metadata is kept for it. */
-  readonly auth?: { readonly authenticator: string } | undefined;
-  /** Bound on the memory of queued batches; the default is 256 MiB. */
-  readonly maxQueuedBytes?: number;
-}
-
-/** Sends one batch, as a whole: called again for each attempt. Errors and `signal` as in `Delivery`. */
-export type Send = (batch: ProfilesBatch, signal: AbortSignal) => Promise<void>;
-
-/** An exporter that can be told that its destination is back. */
-export interface HelpedExporter extends Exporter {
-  /** Ends the backoff of everything that waits for a retry, save where the other side named a time. */
-  retryNow(): void;
-}
 
 const MAX_QUEUED_BYTES = 256 * 1024 * 1024;
 /** Of what is stored, so much stays in memory too: what moves on at once is not read again. */
 const MAX_STORED_IN_MEMORY_BYTES = 32 * 1024 * 1024;
-const NO_RETRY: RetryOnFailureConfig = {
-  enabled: false,
-  initial_interval: 0,
-  randomization_factor: 0,
-  multiplier: 1,
-  max_interval: 0,
-  max_elapsed_time: 0,
-};
-const NO_QUEUE: SendingQueueConfig = {
-  enabled: false,
-  num_consumers: 1,
-  queue_size: 1,
-  sizer: 'requests',
-  block_on_overflow: false,
-  wait_for_result: false,
-};
 
 /**
  * An exporter around `send`: bounded queue, retry with backoff, timeout per attempt, metrics and logs as
@@ -90,25 +48,6 @@ export function createDeliveringExporter(
   open: (batch: ProfilesBatch) => Delivery,
 ): HelpedExporter {
   return new QueueingExporter(settings, options, open);
-}
-
-interface Item {
-  /** Undefined where it is on the disk only. */
-  readonly batch: ProfilesBatch | undefined;
-  /** Where it is on the disk. */
-  readonly record: StoredRecord | undefined;
-  readonly acceptedMs: number;
-  readonly weight: Weight;
-  readonly quantity: Quantity;
-  /** Of its client, in the names that sending needs; of what is on the disk it is known once the batch was read. */
-  metadata: ClientMetadata | undefined;
-  readonly done: ((error?: unknown) => void) | undefined;
-  /** The trace in which it was accepted; an earlier run's is not known. */
-  readonly origin: Context | undefined;
-  /** Samples whose outcome is open, those that were not delivered, and the error of these. */
-  openSamples: number;
-  failedSamples: number;
-  error: unknown;
 }
 
 class QueueingExporter implements HelpedExporter {
@@ -349,6 +288,7 @@ class QueueingExporter implements HelpedExporter {
     const isStored = runs.some(({ owner }) => owner.record !== undefined);
     let error: unknown;
     try {
+      this.#refuseWhenOver(sumOf(pack.map((piece) => quantityOf(piece.batch))), isStored);
       const batch = await this.#joined(pack);
       // Joined is only what has the same.
       const metadata = runs[0]?.owner.metadata;
@@ -404,14 +344,17 @@ class QueueingExporter implements HelpedExporter {
     isStored: boolean,
     origins: readonly Context[],
   ): Promise<void> {
+    this.#refuseWhenOver(quantity, isStored);
+    await this.#sender.deliver(this.#open(batch), quantity, this.#abandon.signal, isStored, origins);
+  }
+
+  /** Throws when the time of the shutdown is over: nothing is joined or sent any more. */
+  #refuseWhenOver(quantity: Quantity, isStored: boolean): void {
     const { signal } = this.#abandon;
-    if (signal.aborted && isStored)
-      throw new KeptError('not sent before the shutdown', { cause: signal.reason });
-    if (signal.aborted) {
-      this.#sender.abandon(quantity);
-      throw signal.reason;
-    }
-    await this.#sender.deliver(this.#open(batch), quantity, signal, isStored, origins);
+    if (!signal.aborted) return;
+    if (isStored) throw new KeptError('not sent before the shutdown', { cause: signal.reason });
+    this.#sender.abandon(quantity);
+    throw signal.reason;
   }
 
   /** The outcome of an item is known. What is stored is removed once it is delivered, or can never be. */
@@ -468,8 +411,9 @@ class QueueingExporter implements HelpedExporter {
     this.#isStopping = true;
     const onDeadline = (): void =>
       this.#abandon.abort(new RetryableError('shut down before it could be sent'));
-    deadline.addEventListener('abort', onDeadline, { once: true });
-    if (deadline.aborted) onDeadline();
+    const until = this.#options.stopLimit?.begin(deadline) ?? deadline;
+    until.addEventListener('abort', onDeadline, { once: true });
+    if (until.aborted) onDeadline();
     this.#queue.close();
     this.#sender.stopRetrying();
     if (!this.#isIdle) {
@@ -478,21 +422,11 @@ class QueueingExporter implements HelpedExporter {
         this.#pump();
       });
     }
-    deadline.removeEventListener('abort', onDeadline);
+    until.removeEventListener('abort', onDeadline);
+    this.#options.stopLimit?.end();
     this.#sender.finish();
     this.#tellWhatStays();
     await this.#store?.close();
     await this.#options.shutdown?.();
   }
-}
-
-const originsOf = (runs: readonly { readonly owner: Item }[]): Context[] =>
-  runs.flatMap(({ owner }) => owner.origin ?? []);
-
-/** Undefined where all was delivered. Whoever sends again what was delivered in part would deliver that twice. */
-function outcomeOf({ error, failedSamples, quantity }: Item): unknown {
-  if (error === undefined || error instanceof KeptError || failedSamples === quantity.samples) return error;
-  const partly = `${failedSamples} of ${quantity.samples} samples were refused after the others were taken`;
-  const why = error instanceof Error ? error.message : 'the destination refused them';
-  return new PermanentError(`${partly}: ${why}`, { cause: error });
 }

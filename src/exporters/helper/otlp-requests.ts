@@ -4,12 +4,15 @@ import { encodeOtlpPieces, type EncodeOptions } from '../../codecs/otlp/encode.t
 import type { Host, Settings } from '../../component/component.ts';
 import type { Counter } from '../../component/telemetry.ts';
 import { PermanentError } from '../../consumer/consumer.ts';
+import { systemClock } from '../../internal/clock.ts';
 import { splitBatch } from '../../pdata/split.ts';
 import type { ProfilesBatch } from '../../pdata/profiles-batch.ts';
 import { type Delivery, type Quantity, quantityOf, shareOf } from './delivery.ts';
-import { createDeliveringExporter, type HelpedExporter, type HelperOptions } from './exporter-helper.ts';
+import { createDeliveringExporter } from './exporter-helper.ts';
+import type { HelpedExporter, HelperOptions } from './helper-options.ts';
 import type { PartialSuccess } from './otlp-response.ts';
 import { sampleLabelFilter, toPyroscope } from './pyroscope-rules.ts';
+import { StopLimit } from './stop-limit.ts';
 import { processTimeSlots } from './time-slots.ts';
 
 /** Keys that say how a batch becomes requests, to spread into an exporter's `section({...})`. */
@@ -62,11 +65,14 @@ export interface OtlpExporterOptions extends Omit<HelperOptions, 'start' | 'shut
 export function createOtlpExporter(settings: Settings, options: OtlpExporterOptions): HelpedExporter {
   const { requests, endpoint, encode, open, ...helper } = options;
   const encoder = new RequestEncoder(settings, requests, endpoint, encode ?? encodeOtlpPieces);
-  const outlet = new Outlet(settings);
+  const stopLimit = new StopLimit(helper.clock ?? systemClock);
+  const outlet = new Outlet(settings, () => stopLimit.succeeded());
   const exporter = createDeliveringExporter(
     settings,
     {
       ...helper,
+      stopLimit,
+
       start: async (host) => {
         if (encoder.isPyroscope) settings.logger.info('profiles are shaped for Pyroscope', { endpoint });
         outlet.transport = await open(() => exporter.retryNow(), host);
@@ -144,10 +150,13 @@ class RequestEncoder {
 class Outlet {
   readonly #settings: Settings;
   readonly #rejected: Counter;
+  readonly #succeeded: () => void;
   transport: OtlpTransport | undefined;
 
-  constructor(settings: Settings) {
+  /** `succeeded` is told of every request that was taken. */
+  constructor(settings: Settings, succeeded: () => void) {
     this.#settings = settings;
+    this.#succeeded = succeeded;
     this.#rejected = settings.meter.counter(
       'exporter_rejected_profiles',
       'Number of profiles that the destination rejected while it took the rest of the request',
@@ -162,6 +171,7 @@ class Outlet {
       part.isPrepared = true;
     }
     const partial = await transport.send(part.pieces, signal);
+    this.#succeeded();
     if (partial === undefined) return;
     if (partial.rejectedProfiles > 0) this.#rejected.add(partial.rejectedProfiles);
     this.#settings.logger.warn('partial success response', {

@@ -5,7 +5,7 @@ import { describe, it } from 'node:test';
 import { RetryableError } from '../../consumer/consumer.ts';
 import { FakeClock } from '../../internal/testing/fake-clock.ts';
 import { HeldBackError, TransportError } from './delivery.ts';
-import { RecoveryGate } from './recovery-gate.ts';
+import { type GateFailures, RecoveryGate } from './recovery-gate.ts';
 
 const failure = (type: string, retryAfterMs?: number): RetryableError =>
   new RetryableError(`failed: ${type}`, {
@@ -13,11 +13,12 @@ const failure = (type: string, retryAfterMs?: number): RetryableError =>
     ...(retryAfterMs !== undefined && { retryAfterMs }),
   });
 
-function gateTo(url = 'http://127.0.0.1:1') {
+function gateTo(url = 'http://127.0.0.1:1', failures?: GateFailures) {
   const clock = new FakeClock();
   const opened: number[] = [];
   const startMs = clock.elapsed();
-  const gate = new RecoveryGate(url, clock, () => void opened.push(clock.elapsed() - startMs));
+  const onOpen = (): void => void opened.push(clock.elapsed() - startMs);
+  const gate = new RecoveryGate(url, clock, onOpen, failures);
   const passes = (): boolean => {
     try {
       gate.enter();
@@ -61,6 +62,18 @@ describe('the gate before a destination in trouble', () => {
     const { gate, passes } = gateTo();
     gate.failed(failure('429'));
     assert.equal(passes(), true);
+  });
+
+  it('that only minds whether there is a destination stays open for one that answers', () => {
+    const { gate, passes } = gateTo(undefined, 'unreachable');
+    for (const type of ['503', '429', '500']) gate.failed(failure(type, 5_000));
+    assert.equal(passes(), true);
+    gate.failed(failure('Unavailable'));
+    assert.equal(passes(), false);
+    // Somebody who had been let in before got an answer.
+    gate.failed(failure('503'));
+    assert.equal(passes(), true);
+    gate.stop();
   });
 
   it('lets nobody pass where no connection can be made, until a probe gets through', async () => {

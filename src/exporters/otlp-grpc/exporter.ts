@@ -23,7 +23,7 @@ export function createOtlpGrpcExporter(
     ...options,
     async open(onReady, host) {
       const auth = clientAuthenticator(host, config.auth);
-      const client = await openProfilesClient(config, settings, onReady, auth);
+      const client = await openProfilesClient(config, settings, onReady, auth, options.clock);
       return {
         send: async (request, signal) => partialSuccess(await client.export(request, signal)),
         close: async () => client.close(),

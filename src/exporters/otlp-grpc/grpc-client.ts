@@ -10,15 +10,18 @@ import { authorityOf, openGrpcClient } from '../../grpc/client.ts';
 import type { Target } from '../../grpc/dial.ts';
 import { isSupportedEncoding } from '../../grpc/encoding.ts';
 import { proxyFor } from '../../grpc/proxy.ts';
-import { systemClock } from '../../internal/clock.ts';
+import { type Clock, systemClock } from '../../internal/clock.ts';
 import { parseHostPort } from '../../internal/endpoint.ts';
 import type { Config } from './config.ts';
 import { fromGrpcError } from './grpc-errors.ts';
 
 const EXPORT = '/opentelemetry.proto.collector.profiles.v1development.ProfilesService/Export';
 
-/** A gap to the receiver is noticed as closed soon after it is: reconnecting is cheap, waiting is not. */
-const RECONNECT = { initialMs: 500, maxMs: 2_000 };
+/**
+ * A gap to the receiver is noticed as closed soon after it is: reconnecting is cheap, waiting is not. With the spread of
+ * a fifth there is one attempt a second at most.
+ */
+const RECONNECT = { initialMs: 1_250, maxMs: 2_000 };
 /** As grpc-go. */
 const MAX_RECEIVE_BYTES = 4 * 1024 * 1024;
 
@@ -35,6 +38,7 @@ export async function openProfilesClient(
   { build, logger }: Settings,
   onReady: () => void,
   auth?: ClientAuthenticator,
+  clock: Clock = systemClock,
 ): Promise<ProfilesClient> {
   const { compression, keepalive, tls } = config;
   const encoding = compression === 'none' ? 'identity' : compression;
@@ -61,7 +65,7 @@ export async function openProfilesClient(
     waitForReady: config.wait_for_ready,
     maxReceiveBytes: MAX_RECEIVE_BYTES,
     onReady,
-    clock: systemClock,
+    clock,
   });
   return {
     async export(request, signal) {

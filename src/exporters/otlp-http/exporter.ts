@@ -18,7 +18,7 @@ import {
 import { joined } from '../../internal/wire-writer.ts';
 import { createOtlpExporter, type OtlpTransport } from '../helper/otlp-requests.ts';
 import { type PartialSuccess, partialSuccess, statusMessage } from '../helper/otlp-response.ts';
-import { ReachabilityProbe } from '../helper/reachability-probe.ts';
+import { RecoveryGate } from '../helper/recovery-gate.ts';
 import type { Config } from './config.ts';
 
 const CONTENT_TYPES = { proto: 'application/x-protobuf', json: 'application/json' } as const;
@@ -57,8 +57,8 @@ export function createOtlpHttpExporter(
         idleTimeoutMs: config.idle_conn_timeout,
         keepAlive: !config.disable_keep_alives,
       });
-      const probe = new ReachabilityProbe(proxyUrl ?? url.href, clock, onReady);
-      return new HttpTransport(config, url, settings.build, client, probe, clock);
+      const gate = new RecoveryGate(proxyUrl ?? url.href, clock, onReady, 'unreachable');
+      return new HttpTransport(config, url, settings.build, client, gate, clock);
     },
   });
 }
@@ -76,7 +76,7 @@ class HttpTransport implements OtlpTransport {
   readonly #path: string;
   readonly #headers: Readonly<Record<string, string>>;
   readonly #client: HttpClient;
-  readonly #probe: ReachabilityProbe;
+  readonly #gate: RecoveryGate;
   readonly #clock: Clock;
 
   constructor(
@@ -84,14 +84,14 @@ class HttpTransport implements OtlpTransport {
     url: URL,
     build: BuildInfo,
     client: HttpClient,
-    probe: ReachabilityProbe,
+    gate: RecoveryGate,
     clock: Clock,
   ) {
     this.#config = config;
     this.#path = `${url.pathname}${url.search}`;
     this.#headers = requestHeaders(config, url, build);
     this.#client = client;
-    this.#probe = probe;
+    this.#gate = gate;
     this.#clock = clock;
   }
 
@@ -102,20 +102,23 @@ class HttpTransport implements OtlpTransport {
   }
 
   async send(request: readonly Uint8Array[], signal: AbortSignal): Promise<PartialSuccess | undefined> {
+    // Who may not try again must not be kept from trying.
+    if (this.#config.retry_on_failure.enabled) this.#gate.enter();
     try {
       const answer = await this.#client.post(this.#path, this.#headers, joined(request), signal);
+      this.#gate.succeeded();
       if (!isSuccess(answer)) throw answerError(answer, messageOf(answer), this.#clock.now());
       const encoding = encodingOf(answer);
       return encoding && partialSuccess(answer.body, encoding);
     } catch (error) {
-      // A receiver that is slow is reachable: probing would only add to its load.
-      if (!(error instanceof PermanentError) && !signal.aborted) this.#probe.failed(error);
+      // What came too late, or was given up here, says nothing of whether there is a receiver.
+      if (!(error instanceof PermanentError) && !signal.aborted) this.#gate.failed(error);
       throw error;
     }
   }
 
   async close(): Promise<void> {
-    this.#probe.stop();
+    this.#gate.stop();
     await this.#client.close();
   }
 }

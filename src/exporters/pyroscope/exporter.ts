@@ -6,12 +6,13 @@ import { type Clock, systemClock } from '../../internal/clock.ts';
 import { proxyFor } from '../../http-client/proxy-config.ts';
 import type { ProfilesBatch } from '../../pdata/profiles-batch.ts';
 import { warnOfPlaintext } from '../helper/client-auth.ts';
-import { createDeliveringExporter, type HelpedExporter } from '../helper/exporter-helper.ts';
+import { createDeliveringExporter } from '../helper/exporter-helper.ts';
+import type { HelpedExporter } from '../helper/helper-options.ts';
 import { RecoveryGate } from '../helper/recovery-gate.ts';
+import { StopLimit } from '../helper/stop-limit.ts';
 import { type Config, endpointOf, timeoutOf } from './config.ts';
 import { SeriesDelivery } from './delivery.ts';
 import { SeriesWriter } from './series-writer.ts';
-import { StopLimit } from './stop-limit.ts';
 import { httpClientOf, openWriteClient } from './write-client.ts';
 import { WriteMetrics } from './write-metrics.ts';
 
@@ -47,16 +48,16 @@ export function createPyroscopeExporter(
       },
       shutdown: async () => {
         gate.stop();
-        stopLimit.end();
         await writer.close();
       },
+      stopLimit,
       clock,
     },
     (batch) => new SeriesDelivery(writer, batch, metrics, clock),
   );
   return {
     start: (host, signal) => helped.start(host, signal),
-    shutdown: (deadline) => helped.shutdown(stopLimit.begin(deadline)),
+    shutdown: (deadline) => helped.shutdown(deadline),
     async consumeProfiles(batch, signal) {
       const startMs = clock.elapsed();
       let taken = 0;
