@@ -178,6 +178,30 @@ describe('revisions of OTLP', () => {
     }
   });
 
+  it('are told apart where lists are not packed', () => {
+    const message = (field: number, body: readonly number[]): number[] => [
+      (field << 3) | 2,
+      body.length,
+      ...body,
+    ];
+    const dictionary = encode({
+      dictionary: { stringTable: ['', ''], linkTable: [{}, {}], attributeTable: [{}, {}] },
+    });
+    for (const [revision, fields] of [
+      // async-profiler and the Java agent of Pyroscope write a value and no attribute.
+      ['1.10', [0x20, 7]],
+      ['1.10', [0x10, 1, 0x20, 7]],
+      ['1.10', [0x18, 1, 0x20, 7]],
+      ['1.9', [0x10, 7]],
+    ] as const) {
+      const profiles = message(1, message(2, message(2, message(2, fields))));
+      const decoded = decodeOtlpDetailed(Buffer.concat([Buffer.from(profiles), dictionary]));
+      assert.equal(decoded.revision, revision, fields.join(' '));
+      const [first] = decoded.batch.profiles();
+      assert.deepEqual([...(first?.profile.samples.values ?? [])], [7n], fields.join(' '));
+    }
+  });
+
   it('1.8 is known by its profile fields, which are moved', () => {
     const fields = {
       samples: [sample],

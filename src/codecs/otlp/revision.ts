@@ -33,7 +33,7 @@ const ENOUGH = 8;
  * the attribute table. Throws DecodeError where samples of two revisions stand in one request. `refers`: something in the request refers to the string table, as only 1.10 does.
  *
  * Sample was renumbered in 1.10 (values 2→4, attribute_indices 3→2, link_index 4→3), so a packed list in
- * field 3 or a number in field 4 means 1.9, the reverse 1.10. Profile lost `comment` in 1.9, which moved
+ * field 3 or a number in field 4 means 1.9, the reverse 1.10, but where a writer packs nothing. Profile lost `comment` in 1.9, which moved
  * profile_id and its followers down by one.
  */
 export function detectRevision(
@@ -95,8 +95,10 @@ function scanSample(r: WireReader, votes: Votes): void {
   let older = false;
   let newer = false;
   let unpacked = false;
+  let packed = false;
   while (r.next()) {
     const { field, wire } = r;
+    packed ||= field < 5 && wire === Wire.Len;
     if (field === 3 || field === 4) {
       older ||= wire === (field === 3 ? Wire.Len : Wire.Varint);
       newer ||= wire === (field === 4 ? Wire.Len : Wire.Varint);
@@ -116,6 +118,10 @@ function scanSample(r: WireReader, votes: Votes): void {
     // Wire types say nothing then; a link comes once at most, and values must fit the timestamps.
     older = (times[4] ?? 0) <= 1 && isShape(field2.length, timestamps);
     newer = (times[3] ?? 0) <= 1 && isShape(times[4] ?? 0, timestamps);
+  } else if (!packed && timestamps === 0 && times[4] === 1) {
+    // Of 1.9 it would be a link and no value: the value is this number, of a writer that packs nothing.
+    older = false;
+    newer = true;
   }
   votes.add(older, newer, field2, timestamps);
 }
