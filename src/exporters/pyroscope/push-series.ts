@@ -138,7 +138,11 @@ class SeriesMaker {
     const encode = (from: number, to: number): PushSeries[] => {
       if (to - from > PYROSCOPE.samplesPerProfile) return this.#halves(from, to, encode);
       const timeUnixNano = this.#timeSlots.claim(key, first.timeUnixNano);
-      const profiles = group.map((p) => ({ ...this.#converted(p, group, from, to), timeUnixNano }));
+      const profiles = group.map((p) => {
+        const converted = this.#converted(p, group, from, to);
+        // Not spread: what is decoded when it is touched is no property of its own.
+        return withSamples(converted, converted.samples, { timeUnixNano });
+      });
       const pprof = encodePprof(this.#dictionary, profiles, {
         synthesizeNames: this.#config.synthesize_names,
         keepLabel,

@@ -1,10 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { decodeOtlp } from '../../codecs/otlp/decode.ts';
+import { encodeOtlp } from '../../codecs/otlp/encode.ts';
+import { readPprof } from '../../codecs/pprof/read.ts';
 import { testComponentContract } from '../../internal/testing/component-contract.ts';
 import { stringValue } from '../../pdata/any-value.ts';
+import { batchFromFolded, toFolded } from '../../pdata/folded.ts';
+import { processTimeSlots } from '../helper/time-slots.ts';
+import { schema } from './config.ts';
 import { pyroscopeExporterFactory } from './factory.ts';
-import { packRequests } from './push-series.ts';
+import { packRequests, pushSeries } from './push-series.ts';
 import { labelName, seriesLabels } from './series-labels.ts';
 
 testComponentContract(pyroscopeExporterFactory, { endpoint: 'http://localhost:1' });
@@ -49,6 +55,22 @@ describe('labels of a series', () => {
     assert.ok(names.includes('k8s.namespace.name') && names.includes('deployment.environment'));
     assert.equal(labels.length, 25);
     assert.equal(counted.droppedLabels, 20);
+  });
+});
+
+describe('series', () => {
+  it('have the samples of profiles that came over OTLP and that nobody has looked into', async () => {
+    const wall = ['wall', 'nanoseconds'] as const;
+    const sent = batchFromFolded('main;idle 1\nmain;work 3', {
+      sampleType: wall,
+      periodType: wall,
+      period: 1n,
+    });
+    const received = decodeOtlp(encodeOtlp(sent, { revision: '1.10' }));
+    const report = { droppedLabels: 0, truncatedLabels: 0 };
+    const [series, ...others] = pushSeries(received, schema.parse({}), processTimeSlots, report);
+    assert.equal(others.length, 0);
+    assert.equal(toFolded(await readPprof(series?.pprof ?? assert.fail())), 'main;idle 1\nmain;work 3');
   });
 });
 
