@@ -19,8 +19,8 @@ Pyroscope.init({
   wall: { collectCpuTime: true },
 });
 Pyroscope.start();
-const kept = Array.from({ length: 200 }, () => 'x'.repeat(10_000).split(''));
-for (let i = 0; i < 15; i++) {
+const kept = Array.from({ length: 50 }, () => 'x'.repeat(10_000).split(''));
+for (let i = 0; i < 30; i++) {
   burnCpu(100);
   await new Promise((resolve) => setImmediate(resolve));
 }

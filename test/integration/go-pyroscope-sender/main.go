@@ -26,7 +26,8 @@ func burnCPU(until time.Time) (sum int) {
 
 //go:noinline
 func allocate() {
-	for i := 0; i < 64; i++ {
+	// Far more than what the profiler itself allocates.
+	for i := 0; i < 256; i++ {
 		kept = append(kept, make([]byte, 1<<20))
 	}
 }
