@@ -15,6 +15,7 @@ import {
   withProfiles,
   withResourceAttributes,
   withScopes,
+  withSamples,
 } from './profiles-batch.ts';
 import { SamplesBuilder } from './samples.ts';
 import { splitBatch } from './split.ts';
@@ -207,7 +208,9 @@ describe('cutting a profile', () => {
       dictionary,
       [
         withScopes(rp, [
-          withProfiles(sp, [{ ...p, originalPayloadFormat: 'raw', originalPayload: original }]),
+          withProfiles(sp, [
+            withSamples(p, p.samples, { originalPayloadFormat: 'raw', originalPayload: original }),
+          ]),
         ]),
       ],
       Uint8Array.of(0x78, 1),

@@ -11,8 +11,17 @@ export interface ValueType {
   readonly unit: number;
 }
 
+/**
+ * What a profile may make on first use. Declared as the accessor of a class because a spread does not copy those: the
+ * compiler then refuses `{ ...profile }`, which would have no samples. `withSamples` gives changed profiles.
+ */
+declare abstract class LazySamples {
+  /** Columns that may be made on first use; `counts` answers without making them. */
+  abstract get samples(): Samples;
+}
+
 /** One profile: samples of one type. All indices refer to the dictionary of the batch. */
-export interface Profile {
+export interface Profile extends LazySamples {
   readonly sampleType: ValueType;
   readonly periodType: ValueType;
   readonly period: bigint;
@@ -25,8 +34,6 @@ export interface Profile {
   readonly attributes: Int32Array;
   readonly originalPayloadFormat: string;
   readonly originalPayload: Uint8Array;
-  /** Columns that may be made on first use; `counts` answers without making them. */
-  readonly samples: Samples;
   /** Fields of the message that this version does not know, as they came. */
   readonly unknown: Uint8Array;
 }
@@ -76,14 +83,18 @@ export interface SampleCounts {
   readonly events: number;
 }
 
+/** As `LazySamples`. */
+declare abstract class LazyScopes {
+  abstract get scopes(): readonly ScopeProfiles[];
+}
+
 /**
- * The profiles of one resource. Its parts may be made on first use, so it must not be spread: that would
- * make them all. `withScopes` and `withResourceAttributes` give changed ones.
+ * The profiles of one resource. Its parts may be made on first use, so it must not be spread: `withScopes` and
+ * `withResourceAttributes` give changed ones.
  */
-export interface ResourceProfiles {
+export interface ResourceProfiles extends LazyScopes {
   readonly resource: Resource;
   readonly schemaUrl: string;
-  readonly scopes: readonly ScopeProfiles[];
   /** Fields of the ResourceProfiles message that this version does not know, as they came. */
   readonly unknown?: Uint8Array | undefined;
   /** All scope_profiles fields, tags included, as they came; none where `scopes` was edited. */

@@ -66,6 +66,7 @@ export async function start(t: TestContext, path: string, config: object = {}, c
     const list = Object.entries(attributes).map(([key, text]) => ({ key, value: stringValue(text) }));
     const batch = batchFromFolded('main 1').mapResources((r) => ({
       ...r,
+      scopes: r.scopes,
       resource: { ...r.resource, attributes: list },
     }));
     await processor.consumeProfiles(batch, never());

@@ -149,7 +149,7 @@ describe('a series that nobody touched', () => {
   it('goes out encoded anew where an edit made another batch of it', async () => {
     const gzip = gzipSync(pprofOf(folded('main;work 3')), { level: 1 });
     const batch = await received(LABELS, gzip);
-    const edited = batch.mapResources((rp) => ({ ...rp, schemaUrl: 'x' }));
+    const edited = batch.mapResources((rp) => ({ ...rp, scopes: rp.scopes, schemaUrl: 'x' }));
     const fake = await deliver([edited]);
     assert.equal(fake.requests[0]?.body.includes(gzip), false);
     assert.equal(fake.store.folded(CPU, { pod_name: 'p' }), 'main;work 30000000');

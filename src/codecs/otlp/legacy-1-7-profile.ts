@@ -2,7 +2,7 @@
 import { Wire, type WireReader } from '../../internal/wire-reader.ts';
 import { type AnyValue, intValue, type KeyValue, readUtf8, stringValue } from '../../pdata/any-value.ts';
 import type { DictionaryBuilder } from '../../pdata/dictionary-builder.ts';
-import { type Profile, profile, type ValueType } from '../../pdata/profiles-batch.ts';
+import { type Profile, profile, type ValueType, withSamples } from '../../pdata/profiles-batch.ts';
 import { PPROF } from '../pprof/names.ts';
 import { Cost, type MemoryBudget } from './budget.ts';
 import { enter, readId, readRow, readVarint64 } from './fields.ts';
@@ -164,7 +164,10 @@ function ordered(profiles: readonly Profile[], defaultType: number, defaultName:
   }
   const once = { profileId: NOTHING, originalPayload: NOTHING, originalPayloadFormat: '' };
   return {
-    profiles: order.map((place, i) => ({ ...(profiles[place] as Profile), ...(i === 0 ? {} : once) })),
+    profiles: order.map((place, i) => {
+      const p = profiles[place] as Profile;
+      return withSamples(p, p.samples, i === 0 ? {} : once);
+    }),
     scopeAttributes,
   };
 }

@@ -7,7 +7,7 @@ import { DecodeError } from '../../internal/wire-reader.ts';
 import { intValue, stringValue, valueToText } from '../../pdata/any-value.ts';
 import { DictionaryBuilder } from '../../pdata/dictionary-builder.ts';
 import { batchFromFolded, toFolded } from '../../pdata/folded.ts';
-import { type Profile, profile, ProfilesBatch } from '../../pdata/profiles-batch.ts';
+import { type Profile, profile, ProfilesBatch, withSamples } from '../../pdata/profiles-batch.ts';
 import { SamplesBuilder } from '../../pdata/samples.ts';
 import { listAt } from '../../pdata/tables.ts';
 import { decodePprof } from './decode.ts';
@@ -169,11 +169,11 @@ describe('pprof', () => {
     const [a, b] = profilesOf(source);
     assert.ok(a && b);
     assert.equal(groupForPprof([a, b]).length, 1);
-    assert.equal(groupForPprof([a, { ...b, period: 1n }]).length, 2);
+    assert.equal(groupForPprof([a, withSamples(b, b.samples, { period: 1n })]).length, 2);
     const other = new SamplesBuilder();
     other.add(1, 0, [], [1n], []);
-    assert.equal(groupForPprof([a, { ...b, samples: other.build() }]).length, 2);
-    assert.throws(() => encodePprof(source.dictionary, [a, { ...b, samples: other.build() }]), RangeError);
+    assert.equal(groupForPprof([a, withSamples(b, other.build())]).length, 2);
+    assert.throws(() => encodePprof(source.dictionary, [a, withSamples(b, other.build())]), RangeError);
   });
 
   it('turns labels of one key into a list and back', () => {

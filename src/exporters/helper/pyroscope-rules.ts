@@ -127,7 +127,8 @@ export function toPyroscope(
         const keep = (row: number): boolean => keepKey.has(batch.dictionary.attributeKey(row));
         return pieces(withPeriod(batch.dictionary, p), keep).map((piece) => {
           const type = [p.sampleType, p.periodType].map((t) => batch.dictionary.text(t.type)).join('/');
-          return { ...piece, timeUnixNano: rules.timeSlots.claim(`${type} ${series}`, piece.timeUnixNano) };
+          const timeUnixNano = rules.timeSlots.claim(`${type} ${series}`, piece.timeUnixNano);
+          return withSamples(piece, piece.samples, { timeUnixNano });
         });
       });
       return { ...withProfiles(sp, profiles), scope: { ...sp.scope, attributes: scopeAttributes } };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Dictionary, type DictionaryTables } from '../../pdata/dictionary.ts';
-import { ProfilesBatch, withScopes } from '../../pdata/profiles-batch.ts';
+import { ProfilesBatch } from '../../pdata/profiles-batch.ts';
 
 /** The batch without the bytes it came as, so that encoding must use the columns. */
 export function bareBatch(batch: ProfilesBatch): ProfilesBatch {
@@ -50,7 +50,13 @@ export function bareBatch(batch: ProfilesBatch): ProfilesBatch {
   };
   const resources = batch.resources.map((rp) => {
     const { attributes, droppedAttributesCount, unknown } = rp.resource;
-    return { ...withScopes(rp, rp.scopes), resource: { attributes, droppedAttributesCount, unknown } };
+    const { schemaUrl, scopes } = rp;
+    return {
+      resource: { attributes, droppedAttributesCount, unknown },
+      schemaUrl,
+      scopes,
+      unknown: rp.unknown,
+    };
   });
   return new ProfilesBatch(new Dictionary(tables), resources);
 }

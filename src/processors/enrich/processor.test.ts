@@ -177,6 +177,7 @@ describe('profiles that come before the targets', () => {
     });
     const large = batchOf({ 'container.id': 'large' }).mapResources((rp) => ({
       ...rp,
+      scopes: rp.scopes,
       resource: {
         ...rp.resource,
         attributes: Array.from({ length: 5_000 }, (_, i) => ({ key: `k${i}`, value: stringValue('') })),

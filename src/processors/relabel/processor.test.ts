@@ -29,6 +29,7 @@ function batchOf(...resources: Record<string, string | AnyValue>[]): ProfilesBat
     const batch = batchFromFolded('main;a 1\nmain;b 1\nmain;c 1');
     return batch.mapResources((r) => ({
       ...r,
+      scopes: r.scopes,
       resource: {
         ...r.resource,
         attributes: Object.entries(attributes).map(([key, value]) => ({

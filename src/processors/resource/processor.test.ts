@@ -24,6 +24,7 @@ async function run(input: Input, ...actions: unknown[]): Promise<Record<string, 
   }));
   const batch = batchFromFolded('main 1').mapResources((r) => ({
     ...r,
+    scopes: r.scopes,
     resource: { ...r.resource, attributes },
   }));
   await processor.consumeProfiles(batch, never());
