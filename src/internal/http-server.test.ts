@@ -102,6 +102,14 @@ describe('http server', () => {
     assert.match(await raw(server, 'GET / HTTP/1.1\r\nhost: x\r\n'), /^HTTP\/1.1 408 /);
   });
 
+  it('gives the headers no longer than the whole request', async (t) => {
+    const server = await serve(t, (_, response) => sendText(response, 200, 'fine'), {
+      requestTimeoutMs: 10,
+      headersTimeoutMs: 60_000,
+    });
+    assert.match(await raw(server, 'GET / HTTP/1.1\r\nhost: x\r\n'), /^HTTP\/1.1 408 /);
+  });
+
   it('closes at once when only idle kept-alive connections are left', async (t) => {
     const server = await serve(t, (_, response) => sendText(response, 200, 'fine'));
     const agent = new Agent({ keepAlive: true });

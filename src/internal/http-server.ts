@@ -45,7 +45,7 @@ export interface HttpServerOptions {
   readonly maxHeaderBytes?: number;
   /** A client that does not finish its request (headers and body) in this time is cut off with 408. */
   readonly requestTimeoutMs?: number;
-  /** For the headers alone; `requestTimeoutMs` where absent. */
+  /** For the headers alone; `requestTimeoutMs` where absent or longer. */
   readonly headersTimeoutMs?: number;
   readonly keepAliveTimeoutMs?: number;
   /** Where one more comes, an idle one makes room; while all are busy those beyond are closed at once. */
@@ -89,10 +89,13 @@ const DEFAULT_MAX_CONNECTIONS = 1_024;
 
 /** Listens; resolves when connections are accepted. Rejects with the endpoint in the message. */
 export async function listenHttp(options: HttpServerOptions, handler: HttpHandler): Promise<HttpServer> {
+  const requestTimeout = options.requestTimeoutMs ?? DEFAULT_REQUEST_TIMEOUT_MS;
+  const headersTimeout = options.headersTimeoutMs ?? requestTimeout;
   const settings = {
     maxHeaderSize: options.maxHeaderBytes ?? DEFAULT_MAX_HEADER_BYTES,
-    requestTimeout: options.requestTimeoutMs ?? DEFAULT_REQUEST_TIMEOUT_MS,
-    headersTimeout: options.headersTimeoutMs ?? options.requestTimeoutMs ?? DEFAULT_REQUEST_TIMEOUT_MS,
+    requestTimeout,
+    // Node refuses a longer time for a part than for the whole; 0 is no limit.
+    headersTimeout: requestTimeout === 0 ? headersTimeout : Math.min(headersTimeout, requestTimeout),
     keepAliveTimeout: options.keepAliveTimeoutMs ?? DEFAULT_KEEP_ALIVE_TIMEOUT_MS,
     connectionsCheckingInterval: 1_000,
   };
