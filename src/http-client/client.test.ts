@@ -1,72 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
-import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
-import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
+import { rename, writeFile } from 'node:fs/promises';
 import { createSecureServer } from 'node:http2';
 import { createServer as createHttpsServer } from 'node:https';
-import { type AddressInfo, connect, type Server } from 'node:net';
-import { once } from 'node:events';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { before, describe, it, type TestContext } from 'node:test';
-import { section } from '../config/sections/section.ts';
 import { makeCertificates, type TestCertificates } from '../internal/testing/certificates.ts';
 import { FakeClock } from '../internal/testing/fake-clock.ts';
-import { never, testSettings } from '../internal/testing/settings.ts';
-import { type ConfiguredClient, openConfiguredClient } from './client.ts';
-import { httpClientShape } from './config.ts';
-
-const schema = section(httpClientShape);
-
-async function client(t: TestContext, config: object, more: object = {}): Promise<ConfiguredClient> {
-  const opened = await openConfiguredClient(schema.parse(config), { logger: testSettings().logger, ...more });
-  t.after(() => opened.close());
-  return opened;
-}
-
-interface Seen {
-  readonly method: string | undefined;
-  readonly url: string | undefined;
-  readonly headers: IncomingHttpHeaders;
-  readonly body: string;
-}
-
-async function listening(t: TestContext, server: Server): Promise<number> {
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  t.after(() => void server.close());
-  return (server.address() as AddressInfo).port;
-}
-
-type Serve = (request: IncomingMessage, response: ServerResponse) => void;
-
-/** A server that notes what it is asked. */
-async function server(t: TestContext, serve: Serve = (_, response) => response.end('hello')) {
-  const seen: Seen[] = [];
-  const made = createServer((request, response) => {
-    const chunks: Buffer[] = [];
-    request.on('data', (chunk: Buffer) => chunks.push(chunk));
-    request.on('end', () => {
-      const { method, url, headers } = request;
-      seen.push({ method, url, headers, body: Buffer.concat(chunks).toString() });
-      serve(request, response);
-    });
-  });
-  t.after(() => made.closeAllConnections());
-  const port = await listening(t, made);
-  return { url: `http://127.0.0.1:${port}`, seen };
-}
-
-async function folder(t: TestContext): Promise<string> {
-  const path = await mkdtemp(join(tmpdir(), 'http-client-'));
-  t.after(() => rm(path, { recursive: true }));
-  return path;
-}
-
-const get = (from: ConfiguredClient, url: string, more: object = {}) =>
-  from.request({ url, signal: never(), maxBytes: 1_000, ...more });
-
-const basic = (text: string): string => `Basic ${Buffer.from(text).toString('base64')}`;
+import {
+  basic,
+  client,
+  folder,
+  get,
+  listening,
+  proxy,
+  type Seen,
+  type Serve,
+  server,
+} from './testing/servers.ts';
 
 describe('what a request carries', () => {
   const cases: readonly (readonly [config: object, authorization: string | undefined])[] = [
@@ -290,28 +241,6 @@ describe('an answer', () => {
 });
 
 describe('a proxy', () => {
-  /** An HTTP proxy that tunnels and forwards. */
-  async function proxy(t: TestContext) {
-    const seen: { method: string; target: string; headers: IncomingHttpHeaders }[] = [];
-    const made = createServer((request, response) => {
-      seen.push({ method: request.method ?? '', target: request.url ?? '', headers: request.headers });
-      response.end('through the proxy');
-    });
-    made.on('connect', (request, socket) => {
-      seen.push({ method: 'CONNECT', target: request.url ?? '', headers: request.headers });
-      const [, port = ''] = (request.url ?? '').split(':');
-      const upstream = connect(Number(port), '127.0.0.1', () => {
-        socket.write('HTTP/1.1 200 OK\r\n\r\n');
-        upstream.pipe(socket).pipe(upstream);
-      });
-      t.after(() => void upstream.destroy());
-      upstream.on('error', () => socket.destroy());
-      socket.on('error', () => upstream.destroy());
-    });
-    t.after(() => made.closeAllConnections());
-    return { url: `http://127.0.0.1:${await listening(t, made)}`, seen };
-  }
-
   it('forwards plain requests and tunnels TLS, with headers for the tunnel only', async (t) => {
     const { ca, server: certificate } = makeCertificates();
     const secure = createHttpsServer(certificate, (request, response) =>
