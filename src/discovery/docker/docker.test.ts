@@ -238,6 +238,14 @@ describe('docker_sd_configs', () => {
     assert.equal(run.clock.pending.length, 0);
   });
 
+  it('asks again after refresh_interval', { timeout: 10_000 }, async (t) => {
+    const { run, asked } = await discover(t, [WEB], { refresh_interval: '40s' });
+    const [before, again] = [asked.length, run.next()];
+    await run.clock.advance(40_000);
+    await again;
+    assert.deepEqual(asked.slice(before), asked.slice(0, before));
+  });
+
   it('refuses hosts and intervals that are none', () => {
     const messages = (config: object): string[] =>
       dockerSdSchema.safeParse(config).error?.issues.map(({ message }) => message) ?? [];

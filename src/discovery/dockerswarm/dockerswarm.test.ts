@@ -194,6 +194,14 @@ describe('dockerswarm_sd_configs', () => {
     assert.equal(run.settings.meter.value('discovery_left_out', { reason: 'no_address' }), 1);
   });
 
+  it('asks again after refresh_interval', { timeout: 10_000 }, async (t) => {
+    const { run, asked } = await discover(t, 'nodes', { refresh_interval: '40s' });
+    const again = run.next();
+    await run.clock.advance(40_000);
+    await again;
+    assert.deepEqual(asked, ['/nodes', '/nodes']);
+  });
+
   it('wants a role', () => {
     const message = (role: unknown): string | undefined =>
       dockerSwarmSdSchema.safeParse({ host: 'tcp://a:1', role }).error?.issues[0]?.message;

@@ -82,6 +82,51 @@ test('processes are joined with what is discovered beside them', { timeout: 60_0
   assert.deepEqual(found.at(-1), [String(process.pid)]);
 });
 
+test('what has changed of a process is seen after refresh_interval', async (t) => {
+  const root = await mkdtemp(join(tmpdir(), 'proc-'));
+  t.after(() => rm(root, { recursive: true }));
+  const id = (digit: string): string => digit.repeat(64);
+  const inContainer = (digit: string): Promise<void> =>
+    writeFile(join(root, '7', 'cgroup'), `0::/system.slice/docker-${id(digit)}.scope\n`);
+  await mkdir(join(root, '7'));
+  await writeFile(join(root, '7', 'stat'), `7 (web) S ${'0 '.repeat(18)}77 0`);
+  await inContainer('a');
+  const clock = new FakeClock();
+  const context: SourceContext = {
+    settings: testSettings(),
+    clock,
+    failed: (error) => assert.fail(String(error)),
+    leftOut: () => undefined,
+  };
+  const updates: (string | undefined)[] = [];
+  const config = processSdSchema(z.never()).parse({
+    refresh_interval: '15s',
+    discover_config: { commandline: false },
+  });
+  const stop = new AbortController();
+  const running = processSource(config, context, undefined, { proc: root, passwd: '/nowhere' }).run(
+    (groups) => {
+      updates.push(groups[0]?.targets[0]?.get('__container_id__'));
+    },
+    stop.signal,
+  );
+  const looked = async (): Promise<void> => {
+    while (clock.pending.length === 0) await new Promise(setImmediate);
+  };
+  let seconds = 0;
+  await looked();
+  while (updates.length < 2) {
+    seconds++;
+    // A young process is looked at again and again; this one is settled by then.
+    if (seconds === 12) await inContainer('b');
+    await clock.advance(1_000);
+    await looked();
+  }
+  assert.deepEqual([updates, seconds], [[id('a'), id('b')], 15]);
+  stop.abort();
+  await running;
+});
+
 test('a process has the labels of its container as soon as both are known', async (t) => {
   const root = await mkdtemp(join(tmpdir(), 'proc-'));
   t.after(() => rm(root, { recursive: true }));
