@@ -14,27 +14,13 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { setTimeout as delay } from 'node:timers/promises';
-import type { Settings } from '../../src/component/component.ts';
-import { RecordingConsumer } from '../../src/internal/testing/recording-consumer.ts';
-import { never, testHost, testSettings, type TestSettings } from '../../src/internal/testing/settings.ts';
+import { never } from '../../src/internal/testing/settings.ts';
 import { packageRoot } from '../../src/internal/package-root.ts';
-import { valueToText } from '../../src/pdata/any-value.ts';
-import { getText } from '../../src/pdata/attributes.ts';
-import { stackNames } from '../../src/pdata/folded.ts';
-import type { Profile, ProfilesBatch } from '../../src/pdata/profiles-batch.ts';
-import { listAt } from '../../src/pdata/tables.ts';
-import { targetsSchema } from '../../src/profiler/targets/config.ts';
-import { pyroscopeNaming } from '../../src/profiler/targets/target.ts';
-import {
-  TargetProfiler,
-  type TargetProfilerDependencies,
-} from '../../src/profiler/targets/target-profiler.ts';
 import { leftOutUnless, WITHOUT_ROOT } from '../left-out.ts';
+import { started, until } from './heard.ts';
 import { WORKLOADS } from './workloads.ts';
 
 const SOURCES = join(packageRoot(), 'test', 'e2e', 'workloads');
-const LIMIT_MS = 60_000;
 const OPTION = '__meta_pyroscope_ebpf_options_';
 
 /** A folder of control groups that tells of processes, where one can be written. */
@@ -50,117 +36,6 @@ const WITHOUT_CGROUPS = leftOutUnless(
   CGROUPS !== undefined,
   'needs a folder of control groups that can be written',
 );
-
-/** Everything handed on of one service. */
-class Heard {
-  readonly #sink: RecordingConsumer;
-
-  constructor(sink: RecordingConsumer) {
-    this.#sink = sink;
-  }
-
-  *profiles(service: string): Generator<{ batch: ProfilesBatch; name: string; profile: Profile }> {
-    for (const batch of this.#sink.batches) {
-      for (const { resource: rp, profile } of batch.profiles()) {
-        const { attributes } = rp.resource;
-        if (getText(attributes, 'service.name') !== service) continue;
-        yield { batch, name: getText(attributes, '__name__') ?? '', profile };
-      }
-    }
-  }
-
-  services(): string[] {
-    const names = this.#sink.batches.flatMap(({ resources }) =>
-      resources.map(({ resource }) => getText(resource.attributes, 'service.name') ?? ''),
-    );
-    return [...new Set(names)].sort();
-  }
-
-  /** Stacks, root first. */
-  stacks(service: string, name = 'process_cpu'): string[] {
-    return [...this.profiles(service)]
-      .filter((of) => of.name === name)
-      .flatMap(({ batch, profile }) =>
-        [...profile.samples.stack].map((stack) => stackNames(batch.dictionary, stack).join(';')),
-      );
-  }
-
-  /** Types of frames. */
-  frameTypes(service: string): Set<string> {
-    const found = new Set<string>();
-    for (const { batch, profile } of this.profiles(service)) {
-      const { stacks, locations } = batch.dictionary.tables;
-      for (const stack of profile.samples.stack) {
-        for (const location of listAt(stacks.locations, stack)) {
-          for (const row of listAt(locations.attributes, location))
-            found.add(valueToText(batch.dictionary.attributeValue(row)));
-        }
-      }
-    }
-    return found;
-  }
-
-  /** Files of functions. */
-  files(service: string): Set<string> {
-    const found = new Set<string>();
-    for (const { batch, profile } of this.profiles(service)) {
-      const { stacks, locations, functions } = batch.dictionary.tables;
-      for (const stack of profile.samples.stack) {
-        for (const location of listAt(stacks.locations, stack)) {
-          const [from = 0, to = 0] = locations.lineStart.subarray(location, location + 2);
-          for (const row of locations.lineFunction.subarray(from, to))
-            found.add(batch.dictionary.text(functions.filename[row] ?? 0));
-        }
-      }
-    }
-    return found;
-  }
-
-  /** Attributes of samples, as text. */
-  sampleLabels(service: string): Set<string> {
-    const found = new Set<string>();
-    for (const { batch, profile } of this.profiles(service)) {
-      for (const row of profile.samples.attributes.values)
-        found.add(
-          `${batch.dictionary.attributeKey(row)}=${valueToText(batch.dictionary.attributeValue(row))}`,
-        );
-    }
-    return found;
-  }
-}
-
-interface Running {
-  readonly heard: Heard;
-  readonly settings: TestSettings;
-  readonly receiver: TargetProfiler;
-}
-
-async function started(
-  config: Record<string, unknown>,
-  dependencies: TargetProfilerDependencies = {},
-): Promise<Running> {
-  const sink = new RecordingConsumer();
-  const settings = testSettings('pyroscope_ebpf');
-  const schema = targetsSchema({ targetsOnly: true, collectIntervalMs: 15_000, sampleRate: 97 });
-  const parsed = schema.parse({ collect_interval: '300ms', sample_rate: 199, symb_cache_size: 0, ...config });
-  const era = {
-    naming: pyroscopeNaming(''),
-    metricPrefix: 'pyroscope',
-    unmatchedName: 'ebpf/unspecified',
-  } as const;
-  const receiver = new TargetProfiler(settings satisfies Settings, parsed, sink, era, dependencies);
-  await receiver.start(testHost(), never());
-  return { heard: new Heard(sink), settings, receiver };
-}
-
-/** Waits until it holds; fails where it does not within a minute. */
-async function until(what: string, holds: () => boolean): Promise<void> {
-  const end = performance.now() + LIMIT_MS;
-  while (!holds()) {
-    assert.ok(performance.now() < end, what);
-    await delay(50);
-  }
-}
 
 describe('eBPF profiles of targets', { timeout: 180_000, skip: WITHOUT_ROOT }, () => {
   const dir = mkdtempSync(join(tmpdir(), 'otelcol-profiles-targets-'));
@@ -199,13 +74,13 @@ describe('eBPF profiles of targets', { timeout: 180_000, skip: WITHOUT_ROOT }, (
     rmSync(dir, { recursive: true, force: true });
   });
 
-  it('are of the targets alone, each under its labels and in its own manner', async () => {
+  it('are of the targets alone, each under its labels and in its own manner', async (t) => {
     const python = [
       '-c',
       'exec(compile("def spin():\\n  while True: pass\\nspin()", "/opt/shop/app.py", "exec"))',
     ];
     const copy = ['if=/dev/zero', 'of=/dev/null', 'bs=512'];
-    const { heard, settings, receiver } = await started({
+    const { heard, settings, receiver } = await started(t, {
       off_cpu_threshold: 1,
       probe_links: [`uprobe:${sleeper}:take_a_nap`],
       targets: [
@@ -250,14 +125,14 @@ describe('eBPF profiles of targets', { timeout: 180_000, skip: WITHOUT_ROOT }, (
     }
   });
 
-  it('are of a container by its id', { skip: WITHOUT_CGROUPS }, async () => {
+  it('are of a container by its id', { skip: WITHOUT_CGROUPS }, async (t) => {
     const id = 'c0ffee'.padEnd(64, '0');
     const group = join(CGROUPS ?? '', `docker-${id}.scope`);
     mkdirSync(group);
     try {
       const pid = start(burn);
       writeFileSync(join(group, 'cgroup.procs'), pid);
-      const { heard, receiver } = await started({
+      const { heard, receiver } = await started(t, {
         private_labels: 'keep',
         targets: [
           { __meta_docker_container_id: id, __meta_docker_container_name: '/shop', __address__: 'x' },
@@ -273,9 +148,9 @@ describe('eBPF profiles of targets', { timeout: 180_000, skip: WITHOUT_ROOT }, (
     }
   });
 
-  it('show threads, pids and no kernel frames as is asked, the rest under the default target', async () => {
+  it('show threads, pids and no kernel frames as is asked, the rest under the default target', async (t) => {
     const pid = start('dd', ['if=/dev/zero', 'of=/dev/null', 'bs=512']);
-    const { heard, receiver } = await started({
+    const { heard, receiver } = await started(t, {
       targets_only: false,
       default_target: { service_name: 'rest' },
       targets: [target(pid, 'copy')],
@@ -294,10 +169,11 @@ describe('eBPF profiles of targets', { timeout: 180_000, skip: WITHOUT_ROOT }, (
     assert.deepEqual(heard.services(), ['copy', 'rest']);
   });
 
-  it('have the kernel leave out what is no target, until it is one', async () => {
+  it('have the kernel leave out what is no target, until it is one', async (t) => {
     let tell: (targets: readonly ReadonlyMap<string, string>[]) => void = () => undefined;
     const pid = start(burn);
     const { heard, settings, receiver } = await started(
+      t,
       { late_binding_timeout: '500ms' },
       {
         discovery: (onTargets) => {

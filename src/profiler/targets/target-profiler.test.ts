@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { FakeClock } from '../../internal/testing/fake-clock.ts';
 import { RecordingConsumer } from '../../internal/testing/recording-consumer.ts';
@@ -113,9 +116,65 @@ describe('profiling of targets', () => {
     assert.equal(value('pyroscope_ebpf_pprofs_total', { service_name: 'box' }), 1);
     assert.equal(value('pyroscope_ebpf_pprof_samples_total', { service_name: 'box' }), 2);
     assert.ok((value('pyroscope_ebpf_pprof_bytes_total', { service_name: 'box' }) ?? 0) > 50);
+    assert.equal(settings.meter.recorded('pyroscope_fanout_latency').length, 1);
     assert.equal(value('receiver_ebpf_events', { outcome: 'target' }), 6);
     assert.equal(value('receiver_ebpf_events', { outcome: 'no_target' }), 2);
     await receiver.shutdown(never());
+  });
+
+  it('tells the native part its rate, its sizes and what to try', async () => {
+    const told = async (config: Record<string, unknown>): Promise<unknown> => {
+      const { addon, receiver, host } = bench({ targets: [target(7, 'a')], ...config });
+      await receiver.start(host, never());
+      await receiver.shutdown(never());
+      const [options] = addon.made;
+      assert.ok(options !== undefined);
+      const { samplesPerSecond, nameCacheSize, maxSymbolBytes, symbolCacheBytes } = options;
+      return {
+        samplesPerSecond,
+        nameCacheSize,
+        maxSymbolBytes,
+        symbolCacheBytes,
+        tries: options.noKernelVersionCheck,
+      };
+    };
+    const cache = mkdtempSync(join(tmpdir(), 'target-profiler-'));
+    const plain = {
+      samplesPerSecond: 97,
+      nameCacheSize: 16_384,
+      maxSymbolBytes: 64 << 20,
+      symbolCacheBytes: 0,
+      tries: false,
+    };
+    try {
+      assert.deepEqual(await told({}), plain);
+      assert.deepEqual(await told({ elf_cache_size: 32 }), { ...plain, maxSymbolBytes: 16 << 20 });
+      const all = {
+        sample_rate: 19,
+        pid_cache_size: 64,
+        build_id_cache_size: 8,
+        no_kernel_version_check: true,
+      };
+      assert.deepEqual(await told({ ...all, symb_cache_path: cache, symb_cache_size: 80 }), {
+        samplesPerSecond: 19,
+        nameCacheSize: 32_768,
+        maxSymbolBytes: 8 << 20,
+        symbolCacheBytes: 10 << 20,
+        tries: true,
+      });
+    } finally {
+      rmSync(cache, { recursive: true });
+    }
+  });
+
+  it('logs the native figures with verbose_mode, and not without', async () => {
+    for (const verbose_mode of [true, false]) {
+      const { clock, settings, receiver, host } = bench({ targets: [target(7, 'a')], verbose_mode });
+      await receiver.start(host, never());
+      await clock.advance(10_000);
+      assert.equal(settings.logger.messages('info').includes('native profiler'), verbose_mode);
+      await receiver.shutdown(never());
+    }
   });
 
   it('tells the kernel whom to sample where the configuration names all targets', async () => {

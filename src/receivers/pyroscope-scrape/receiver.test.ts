@@ -127,6 +127,7 @@ describe('the pyroscope_scrape receiver', () => {
     assert.equal(request?.headers['user-agent'], 'otelcol-profiles/0.0.0-test');
     assert.ok(settings.meter.value('receiver_scrapes', { profile: 'goroutine', result: 'ok' }) >= 1);
     assert.equal(settings.meter.value('receiver_scrape_targets', { health: 'up' }), 1);
+    assert.ok(settings.meter.recorded('pyroscope_fanout_latency').length >= 1);
   });
 
   it('keeps private labels where told', async () => {
