@@ -91,10 +91,11 @@ describe('convert', () => {
     const file = fileOf(WRITE.replace('http://pyroscope:4040', 'nonsense'));
     const { code, out, err } = await run('--from', 'alloy', file);
     assert.deepEqual([code, out], [1, '']);
-    assert.match(
-      err,
-      /Error: the result would be refused: result:\d+:\d+: exporters::pyroscope\/a::endpoint: /,
-    );
+    const refused =
+      /Error: the result would be refused: (.*):(\d+):(\d+): exporters::pyroscope\/a::endpoint: /;
+    const [, where, line = ''] = refused.exec(err) ?? [];
+    assert.equal(where, file, err);
+    assert.match(readFileSync(file, 'utf8').split('\n')[Number(line) - 1] ?? '', /url = "nonsense"/);
     assert.match((await run('--from', 'alloy', '--bypass-errors', file)).out, /endpoint: nonsense/);
   });
 

@@ -6,6 +6,7 @@ import { loadConfig } from '../config/load.ts';
 import { ERAS } from '../migration/components/table.ts';
 import { convert as convertText, type Converted } from '../migration/convert.ts';
 import { formatFinding } from '../migration/findings.ts';
+import { formatPlace } from '../migration/place.ts';
 import { SyntaxIssues } from '../migration/syntax/token.ts';
 import { gatesOf, type Invocation, type Io, lastValue, UsageError } from './command.ts';
 
@@ -37,7 +38,10 @@ async function report(invocation: Invocation, name: string, converted: Converted
   const { io } = invocation;
   const { yaml, yamlForCheck, findings } = converted;
   const checked = yamlForCheck === undefined ? undefined : await check(yamlForCheck, invocation, io);
-  const told = [...findings.map(formatFinding), ...(checked?.warnings ?? []).map((line) => `note: ${line}`)];
+  const told = [
+    ...findings.map(formatFinding),
+    ...(checked?.warnings ?? []).map((line) => placed(line, converted, 'note: ')),
+  ];
   const lines = told.map((line) => `${line}\n`).join('');
   const reportFile = lastValue(invocation, 'report');
   if (reportFile !== undefined) await write(reportFile, lines);
@@ -47,7 +51,7 @@ async function report(invocation: Invocation, name: string, converted: Converted
     return 1;
   }
   const { faults } = checked;
-  for (const fault of faults) io.stderr(`Error: the result would be refused: ${fault}\n`);
+  for (const fault of faults) io.stderr(`Error: the result would be refused: ${placed(fault, converted)}\n`);
   const lost = findings.filter((finding) => finding.kind === 'lost').length + faults.length;
   const isBypassed = invocation.flags.has('bypass-errors');
   const output = lastValue(invocation, 'output');
@@ -77,6 +81,14 @@ async function check(yaml: string, invocation: Invocation, io: Io): Promise<Chec
     if (error instanceof ConfigError) return { faults: error.message.split('\n'), warnings: error.warnings };
     throw error;
   }
+}
+
+/** A message about the result with the place in the file that it comes from, where that is known. */
+function placed(message: string, { placeOf }: Converted, kind = ''): string {
+  const [, where = '', rest = ''] = /^(result:\d+:\d+): (.*)$/s.exec(message) ?? [];
+  const place = placeOf(rest.replace(/: .*/s, '').split('::'));
+  if (place !== undefined) return `${formatPlace(place)}: ${kind}${rest}`;
+  return where === '' ? `${kind}${message}` : `${kind}${where}: ${rest}`;
 }
 
 function readText(file: string): string {

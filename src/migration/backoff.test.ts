@@ -100,9 +100,9 @@ describe('the backoff of an endpoint', () => {
     }
   });
 
-  it('without waits ends all the same', () => {
+  it('without waits has room for its attempts, one a second, and ends all the same', () => {
     const { retry } = converted('min_backoff_period = "0s"');
-    assert.deepEqual([retry.initial_interval, retry.max_elapsed_time], [0, 1_000]);
+    assert.deepEqual([retry.initial_interval, retry.max_elapsed_time], [0, 9_000]);
   });
 
   it('that is not given is that of this collector', () => {

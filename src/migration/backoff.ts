@@ -10,6 +10,8 @@ const DEFAULTS = { minMs: 500, maxMs: 300_000, attempts: 10 };
 
 /** Who allows attempts for longer does not mean them to end. */
 const FOREVER_MS = 10 * 365 * 86_400_000;
+/** What comes sooner after a failed attempt is held back, and waits once more; see exporters/helper/recovery-gate.ts. */
+const ONE_ATTEMPT_EVERY_MS = 1_000;
 /** 0 would be for ever. */
 const LEAST_ELAPSED_MS = 1_000;
 
@@ -38,13 +40,14 @@ function* waitsOf(minMs: number, maxMs: number): Generator<Range, never> {
 function longestMs(minMs: number, maxMs: number, attempts: number): number {
   let totalMs = 0;
   let left = attempts - 1;
-  for (const { toMs } of waitsOf(minMs, maxMs)) {
+  for (const { fromMs, toMs } of waitsOf(minMs, maxMs)) {
     if (left <= 0) break;
-    totalMs += toMs;
+    const waitMs = toMs + (fromMs < ONE_ATTEMPT_EVERY_MS ? ONE_ATTEMPT_EVERY_MS : 0);
+    totalMs += waitMs;
     left--;
     // All further ones are the same.
     if (toMs >= maxMs || toMs === 0) {
-      totalMs += left * toMs;
+      totalMs += left * waitMs;
       break;
     }
   }

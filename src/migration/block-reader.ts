@@ -124,7 +124,7 @@ export class BlockReader {
   #write(statement: Attribute, option: Option, value: Value, node: MappingNode, name: string): void {
     if (this.#isLeftOut(statement, option)) return;
     const written = this.#options.write(statement, option, value, name);
-    if (written !== undefined) node.set(written.key, written.node, statement.comments);
+    if (written !== undefined) node.set(written.key, written.node, statement.comments, statement.place);
   }
 
   #writeBlock(
@@ -137,12 +137,12 @@ export class BlockReader {
     const read = this.read(block, known.spec, scope, era);
     this.#tlsVersions(read);
     if (known.shape === 'one') {
-      node.set(key, read.node, block.comments);
+      node.set(key, read.node, block.comments, block.place);
       return;
     }
     if (known.shape === 'labelled') {
       if (block.label === undefined) this.#around.findings.lost(block.place, block.name, 'needs a label');
-      else node.at(key).set(block.label, read.node, block.comments);
+      else node.at(key).set(block.label, read.node, block.comments, block.place);
       return;
     }
     const list = node.entries.get(key)?.node;

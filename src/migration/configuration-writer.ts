@@ -70,10 +70,10 @@ export class ConfigurationWriter {
       return;
     }
     const paths = this.#pathsOf(read);
-    for (const [key, { node: value, comments }] of read.node.entries) node.set(key, value, comments);
+    node.setAll(read.node);
     this.#decide(instance, read, node, paths);
     const id = `${type}/${instance.label}`;
-    this.#section('receivers').set(id, node, instance.block.comments);
+    this.#section('receivers').set(id, node, instance.block.comments, instance.place);
     for (const path of paths) this.#addPipeline(id, path);
     if (paths.length > 0) return;
     findings.note(instance.place, instance.id, 'forwards to nothing: its profiles are thrown away');
@@ -169,9 +169,9 @@ export class ConfigurationWriter {
       );
       return undefined;
     }
-    for (const [key, { node: value, comments }] of read.node.entries) node.set(key, value, comments);
+    node.setAll(read.node);
     nameService(node);
-    this.#section('processors').set(id, node, instance.block.comments);
+    this.#section('processors').set(id, node, instance.block.comments, instance.place);
     return id;
   }
 
@@ -203,6 +203,12 @@ export class ConfigurationWriter {
     ]);
   }
 
+  #whyLost(component: string): string {
+    const module = component.slice(0, component.indexOf('.'));
+    if (this.#program.unread.has(module)) return `is of the module "${module}", which could not be read`;
+    return LOST_COMPONENTS.find(({ pattern }) => pattern.test(component))?.reason ?? '';
+  }
+
   /** Components that nothing came of. */
   #reportRest(hasProducers: boolean): void {
     const { findings } = this.#around;
@@ -216,13 +222,10 @@ export class ConfigurationWriter {
       } else if (PASSING[component] !== undefined || SENDING[component] !== undefined) {
         if (hasProducers && !this.#paths.used.has(instance))
           findings.note(place, id, 'left out: nothing forwards to it');
-      } else findings.lost(place, id, whyLost(component));
+      } else findings.lost(place, id, this.#whyLost(component));
     }
   }
 }
-
-const whyLost = (component: string): string =>
-  LOST_COMPONENTS.find(({ pattern }) => pattern.test(component))?.reason ?? '';
 
 /** The label `service_name` of Pyroscope is the attribute `service.name` of profiles; that of targets stays. */
 function nameService(enrich: MappingNode): void {

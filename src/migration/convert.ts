@@ -3,6 +3,7 @@ import type { Era } from './components/table.ts';
 import { ConfigurationWriter } from './configuration-writer.ts';
 import { loadProgram } from './evaluate/program.ts';
 import { type Finding, Findings } from './findings.ts';
+import type { Place } from './place.ts';
 import { parseRiver } from './syntax/parser.ts';
 import { writeForCheck, writeYaml } from './yaml/write.ts';
 
@@ -24,6 +25,8 @@ export interface Converted {
   /** The same with what is known only where it will run replaced by samples, so that it can be checked here. */
   readonly yamlForCheck: string | undefined;
   readonly findings: readonly Finding[];
+  /** Where a key of the result comes from, by its path; undefined where nothing of the file is near. */
+  readonly placeOf: (path: readonly string[]) => Place | undefined;
 }
 
 /** Converts River, or Alloy's syntax, to YAML. Throws SyntaxIssues where the text is neither. */
@@ -33,7 +36,9 @@ export function convert(text: string, options: ConvertOptions): Converted {
   const program = loadProgram(parseRiver(text, file), { findings, environment, readModule });
   const root = new ConfigurationWriter(program, { era, findings, evaluator: program.evaluator }).write();
   const found = findings.sorted;
-  if (root === undefined) return { yaml: undefined, yamlForCheck: undefined, findings: found };
+  if (root === undefined) {
+    return { yaml: undefined, yamlForCheck: undefined, findings: found, placeOf: () => undefined };
+  }
   const lost = found.filter((finding) => finding.kind === 'lost');
   const header = [
     `Converted from ${file} by otelcol-profiles convert --from ${era}.`,
@@ -44,5 +49,6 @@ export function convert(text: string, options: ConvertOptions): Converted {
     yaml: writeYaml(root, header),
     yamlForCheck: writeForCheck(root, header, environment),
     findings: found,
+    placeOf: (path) => root.placeOf(path),
   };
 }

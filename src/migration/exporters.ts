@@ -30,13 +30,10 @@ export function writeExporters(
       continue;
     }
     const id = uniqueId(exporters, idOf(instance, given.get('name'), index, inner.length));
-    for (const [key, { node: value, comments }] of common.entries) node.set(key, value, comments);
+    node.setAll(common);
     writeBackoff(node, given, findings);
-    exporters.set(id, node, [
-      `${instance.id}, line ${block.place.line}`,
-      ...instance.block.comments,
-      ...block.comments,
-    ]);
+    const origin = `${instance.id}, line ${block.place.line}`;
+    exporters.set(id, node, [origin, ...instance.block.comments, ...block.comments], block.place);
     ids.push(id);
   }
   if (ids.length === 0) exporters.set('nop', new MappingNode(), [`nothing is left of ${instance.id}`]);

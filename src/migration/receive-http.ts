@@ -30,7 +30,7 @@ export function receiveHttpNode(
     { kind: 'text', text: joinTexts([host, [':'], port]), sample: '127.0.0.1:8080' },
     address.length === 0 ? ['without listen_address every address is listened on'] : [],
   );
-  for (const [key, { node: value, comments }] of server?.node.entries ?? []) node.set(key, value, comments);
+  if (server !== undefined) node.setAll(server.node);
 }
 
 const bracketed = (address: Text): Text => {

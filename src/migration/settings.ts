@@ -21,7 +21,7 @@ export function writeSettings(
     }
     const { node, given } = reader.read(block, LOGGING, program.root);
     const logs = root.at('service', 'telemetry', 'logs');
-    for (const [key, { node: value, comments }] of node.entries) logs.set(key, value, comments);
+    logs.setAll(node);
     const format = given.get('format');
     const text = format?.value.kind === 'string' ? fixedValue(format.value.text) : undefined;
     if (format === undefined) continue;

@@ -97,6 +97,7 @@ test('what has changed of a process is seen after refresh_interval', async (t) =
     clock,
     failed: (error) => assert.fail(String(error)),
     leftOut: () => undefined,
+    learns: () => undefined,
   };
   const updates: (string | undefined)[] = [];
   const config = processSdSchema(z.never()).parse({
@@ -104,12 +105,12 @@ test('what has changed of a process is seen after refresh_interval', async (t) =
     discover_config: { commandline: false },
   });
   const stop = new AbortController();
-  const running = processSource(config, context, undefined, { proc: root, passwd: '/nowhere' }).run(
-    (groups) => {
-      updates.push(groups[0]?.targets[0]?.get('__container_id__'));
-    },
-    stop.signal,
-  );
+  const running = processSource(config, context, undefined, {
+    folders: { proc: root, passwd: '/nowhere' },
+    openEvents: noEvents,
+  }).run((groups) => {
+    updates.push(groups[0]?.targets[0]?.get('__container_id__'));
+  }, stop.signal);
   const looked = async (): Promise<void> => {
     while (clock.pending.length === 0) await new Promise(setImmediate);
   };

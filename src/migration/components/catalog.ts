@@ -48,7 +48,7 @@ export const LOST_COMPONENTS: readonly {
     pattern: /^pyroscope\.java$/,
     name: 'pyroscope.java',
     reason:
-      'send the recordings of the Java agent to the receiver pyroscope; pyroscope_ebpf profiles processes of Java too',
+      'send the recordings of the Java agent to the receiver pyroscope; pyroscope_ebpf samples processes of Java too, with names where the JVM writes a perf map',
   },
   {
     pattern: /^discovery\.kubelet$/,
@@ -66,6 +66,12 @@ export const LOST_COMPONENTS: readonly {
     pattern: /^(prometheus|loki|otelcol|mimir|faro|beyla|database_observability|tempo|traces|metrics|logs)\./,
     name: 'prometheus.*, loki.*, otelcol.* and others',
     reason: 'is not about profiles; this collector has no other signal',
+  },
+  {
+    pattern: /^remote\./,
+    name: 'remote.kubernetes.secret, remote.vault and others',
+    reason:
+      'give what it reads as a file or a variable: password_file and other keys of files, ${file:/path}, ${env:NAME}',
   },
   { pattern: /^/, name: 'any other component', reason: 'is not part of this collector' },
 ];

@@ -12,6 +12,8 @@ import { kindOf, LOST, NULL, type Value } from './value.ts';
 /** What a file configures once everything in it is written out. */
 export interface Program {
   readonly instances: readonly Instance[];
+  /** Labels of imports whose modules are not known. */
+  readonly unread: ReadonlySet<string>;
   /** Blocks that are no components: logging, tracing, http … */
   readonly settings: readonly Block[];
   readonly root: Scope;
@@ -42,7 +44,8 @@ export function loadProgram(statements: readonly Statement[], options: ProgramOp
   const loader = new Loader(options);
   const root = new Scope();
   loader.load(statements, { scope: root, prefix: '', depth: 0 });
-  return { instances: loader.instances, settings: loader.settings, root, evaluator: loader.evaluator };
+  const { instances, unread, settings, evaluator } = loader;
+  return { instances, unread, settings, root, evaluator };
 }
 
 class Loader {
@@ -51,6 +54,7 @@ class Loader {
   #expansions = 0;
   readonly evaluator: Evaluator;
   readonly instances: Instance[] = [];
+  readonly unread = new Set<string>();
   readonly settings: Block[] = [];
 
   constructor(options: ProgramOptions) {
@@ -220,7 +224,11 @@ class Loader {
 
   #import(block: Block, context: Context): void {
     const module = this.#moduleText(block, context);
-    if (module === undefined || block.label === undefined) return;
+    if (block.label === undefined) return;
+    if (module === undefined) {
+      this.unread.add(block.label);
+      return;
+    }
     const scope = new Scope();
     if (!this.#mayExpand(block, context)) return;
     const inner = module.filter((s): s is Block => s.kind === 'block');
@@ -257,7 +265,7 @@ class Loader {
       const reason =
         kind === 'string' || kind === 'file'
           ? 'has neither content nor filename'
-          : 'modules are read of this host only';
+          : 'modules are read of this host only: fetch it, and load it as a file';
       findings.lost(block.place, block.name, reason);
       return undefined;
     }

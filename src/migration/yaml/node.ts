@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { configText, type Text } from '../evaluate/text.ts';
+import type { Place } from '../place.ts';
 
 /** A part of the configuration that is written. */
 export type Node =
@@ -14,10 +15,24 @@ export class MappingNode {
   readonly kind = 'mapping';
   readonly entries = new Map<string, Entry>();
 
-  /** Sets a key; of one that is there already the value changes. */
-  set(key: string, node: Node, comments: readonly string[] = []): this {
-    this.entries.set(key, { node, comments });
+  /** Sets a key; of one that is there already the value changes. `place` is where it comes from. */
+  set(key: string, node: Node, comments: readonly string[] = [], place?: Place): this {
+    this.entries.set(key, { node, comments, place });
     return this;
+  }
+
+  /** Sets all keys of another mapping. */
+  setAll(other: MappingNode): this {
+    for (const [key, entry] of other.entries) this.entries.set(key, entry);
+    return this;
+  }
+
+  /** Where what stands at a path of keys comes from, or the nearest thing around it that comes from somewhere. */
+  placeOf(path: readonly string[]): Place | undefined {
+    const [key = '', ...rest] = path;
+    const entry = this.entries.get(key);
+    const inner = entry?.node.kind === 'mapping' ? entry.node.placeOf(rest) : undefined;
+    return inner ?? entry?.place;
   }
 
   /** The mapping at a path of keys, made where there is none. */
@@ -35,6 +50,7 @@ interface Entry {
   readonly node: Node;
   /** Lines that stand before the key. */
   readonly comments: readonly string[];
+  readonly place: Place | undefined;
 }
 
 /** A text that is known now; dollars in it are dollars. */
