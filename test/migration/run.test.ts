@@ -2,84 +2,19 @@
 // The configurations that the documentation prints, converted and run: what its applications serve arrives under
 // its labels.
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { describe, it, type TestContext } from 'node:test';
-import { gunzipSync } from 'node:zlib';
-import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { Era } from '../../src/migration/components/table.ts';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, it, type TestContext } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { makeCertificates } from '../../src/internal/testing/certificates.ts';
+import { ERAS } from '../../src/migration/components/table.ts';
 import { convert } from '../../src/migration/convert.ts';
-import { startFakePyroscope } from '../integration/fake-pyroscope.ts';
+import { SyntaxIssues } from '../../src/migration/syntax/token.ts';
+import { WITHOUT_ROOT } from '../left-out.ts';
+import { startFakePyroscope, type FakePyroscope } from '../integration/fake-pyroscope.ts';
 import { runningService } from '../integration/running-service.ts';
-
-/** Go's profiles by the path that serves them. */
-const SERVED: Readonly<Record<string, string>> = {
-  '/debug/pprof/allocs': 'go-allocs',
-  '/debug/pprof/goroutine': 'go-goroutine',
-  '/debug/pprof/profile': 'go-cpu',
-  '/debug/fgprof': 'go-cpu',
-};
-
-interface Application {
-  readonly address: string;
-  /** Paths with their queries, as they were asked for. */
-  readonly asked: Set<string>;
-}
-
-/** A profile of today: of a field that is there twice the last one counts, and field 9 is the time. */
-function fresh(name: string): Buffer {
-  const profile = gunzipSync(readFileSync(new URL(`../golden/pprof/${name}.pb.gz`, import.meta.url)));
-  const time: number[] = [];
-  for (let rest = BigInt(Date.now()) * 1_000_000n; rest > 0n; rest >>= 7n)
-    time.push(Number(rest & 0x7fn) | (rest > 0x7fn ? 0x80 : 0));
-  return Buffer.concat([profile, Buffer.from([(9 << 3) | 0, ...time])]);
-}
-
-/** An application of Go that answers at once, whatever the seconds. */
-async function application(t: TestContext): Promise<Application> {
-  const asked = new Set<string>();
-  const server = createServer((request: IncomingMessage, response: ServerResponse) => {
-    const url = request.url ?? '';
-    asked.add(url);
-    const file = SERVED[url.replace(/\?.*/, '')];
-    if (file === undefined) response.writeHead(404).end();
-    else {
-      response.writeHead(200, { 'content-type': 'application/octet-stream' }).end(fresh(file));
-    }
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  t.after(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return { address: `127.0.0.1:${(server.address() as AddressInfo).port}`, asked };
-}
-
-/** A file of the documentation, with addresses of this test in the place of its own. */
-function converted(name: string, era: Era, addresses: Readonly<Record<string, string>>): string {
-  let text = readFileSync(new URL(`seeds/${name}.${era}.river`, import.meta.url), 'utf8');
-  for (const [from, to] of Object.entries(addresses)) {
-    assert.ok(text.includes(from), from);
-    text = text.replaceAll(from, to);
-  }
-  const { yaml, findings } = convert(text, {
-    era,
-    file: name,
-    environment: {},
-    readModule: () => undefined,
-  });
-  assert.deepEqual(
-    findings.filter(({ kind }) => kind === 'lost'),
-    [],
-  );
-  assert.ok(yaml !== undefined);
-  return yaml;
-}
-
-async function until(holds: () => boolean): Promise<void> {
-  while (!holds()) await nextTurn();
-}
+import { application, converted, printed, until } from './running.ts';
 
 describe('a configuration of the documentation', () => {
   it('scrapes what it says, and sends it where it says', async (t) => {
@@ -89,11 +24,14 @@ describe('a configuration of the documentation', () => {
       await startFakePyroscope(),
     ];
     t.after(() => store.stop());
-    const yaml = converted('004-scrape', 'agent', {
-      '"localhost:4100", "service_name"': `"${pyroscope.address}", "service_name"`,
-      'localhost:12345': agent.address,
-      'http://localhost:4100': store.url,
-    });
+    const yaml = converted(
+      printed('004-scrape.agent', {
+        '"localhost:4100", "service_name"': `"${pyroscope.address}", "service_name"`,
+        'localhost:12345': agent.address,
+        'http://localhost:4100': store.url,
+      }),
+      'agent',
+    );
     await runningService(t, yaml);
     const { profiles } = store.store;
     const found = (name: string, service: string) =>
@@ -119,5 +57,79 @@ describe('a configuration of the documentation', () => {
     ];
     for (const { asked } of [pyroscope, agent]) assert.deepEqual([...asked].sort(), list);
     assert.deepEqual(store.store.rejections, []);
+  });
+});
+
+describe('every configuration of the documentation', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'documentation-'));
+  after(() => rmSync(folder, { recursive: true }));
+
+  /** Secrets and certificates that files name, in a folder of this test. */
+  function withFiles(text: string): string {
+    const { ca, client } = makeCertificates();
+    const contents: Readonly<Record<string, string>> = {
+      'ca.pem': ca,
+      'cert.pem': client.cert,
+      'key.pem': client.key,
+    };
+    return text.replaceAll(/"\/etc\/([\w.]+)"/g, (_, name: string) => {
+      writeFileSync(join(folder, name), contents[name] ?? 'secret', { mode: 0o600 });
+      return JSON.stringify(join(folder, name));
+    });
+  }
+
+  /** A server in the place that the documentation leaves to the environment. */
+  async function cloud(t: TestContext): Promise<FakePyroscope> {
+    const store = await startFakePyroscope();
+    t.after(() => store.stop());
+    const given = {
+      GC_URL: store.url,
+      GC_USER: 'user',
+      GC_PASSWORD: 'password',
+      TOKEN: 'token',
+      HOSTNAME: 'node',
+    };
+    for (const [name, value] of Object.entries(given)) {
+      const before = process.env[name];
+      process.env[name] = value;
+      t.after(() => {
+        if (before === undefined) delete process.env[name];
+        else process.env[name] = before;
+      });
+    }
+    return store;
+  }
+
+  const names = readdirSync(fileURLToPath(new URL('seeds', import.meta.url)))
+    .filter((name) => name.endsWith('.river'))
+    .map((name) => name.slice(0, -'.river'.length));
+  for (const name of names) {
+    const era = ERAS.find((one) => name.endsWith(`.${one}`)) ?? 'alloy';
+    const text = printed(name);
+    const needsRoot = /\.ebpf "/.test(text);
+    it(`starts and stops: ${name}`, { skip: needsRoot && WITHOUT_ROOT, timeout: 60_000 }, async (t) => {
+      await cloud(t);
+      // One page prints a block without its last braces.
+      if (name.includes('as-printed')) {
+        const options = { era, file: name, environment: {}, readModule: () => undefined };
+        return assert.throws(() => convert(text, options), SyntaxIssues);
+      }
+      const { service, log } = await runningService(t, converted(withFiles(text), era));
+      await service.shutdown(AbortSignal.timeout(10_000));
+      assert.ok(!log.some((line) => line.includes('"level":"fatal"')), log.join('\n'));
+    });
+  }
+
+  it('profiles the processes that it discovers, and sends them with the password of the environment', {
+    skip: WITHOUT_ROOT,
+    timeout: 60_000,
+  }, async (t) => {
+    const { store, requests } = await cloud(t);
+    await runningService(t, converted(printed('001-ebpf.agent'), 'agent'));
+    await until(() => store.profiles.length > 0);
+    assert.match(store.profiles[0]?.typeId ?? '', /^process_cpu:cpu:nanoseconds:cpu:nanoseconds$/);
+    assert.equal(store.profiles[0]?.labels['service_name'], 'unspecified');
+    const authorization = `Basic ${Buffer.from('user:password').toString('base64')}`;
+    assert.equal(requests[0]?.headers['authorization'], authorization);
   });
 });
