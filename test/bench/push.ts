@@ -5,13 +5,18 @@ import type { AddressInfo } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { pushRequest } from '../../src/receivers/pyroscope/testing/running-receiver.ts';
 import { makePprof } from './pprof-payload.ts';
-import { type RelayProcess, startOurs } from './relay-process.ts';
+import { goProgram } from './peers.ts';
+import { type RelayProcess, startOurs, startPeer } from './relay-process.ts';
 import { print, table } from './report.ts';
 import { Rounds, short } from './rounds.ts';
 import { Sink } from './wire.ts';
 
 const ROUNDS = 5;
-const SECONDS_A_ROUND = 1.5;
+const SECONDS_A_ROUND = 2;
+/** Until V8 has compiled what runs. */
+const WARM_UP_S = 8;
+/** net/http in and out: it reads the body and sends it on, and looks at nothing. */
+const PEER = 'a proxy in Go';
 const IN_FLIGHT = 4;
 /** About 113 KB gzipped, as Alloy was measured with. */
 const SIZE = { name: 'push', samples: 1_300, locations: 3_000, functions: 1_300 };
@@ -69,35 +74,57 @@ async function post(port: number, bodies: readonly Buffer[], seconds: number): P
   return sent;
 }
 
-async function measure(
-  name: string,
-  exporter: string,
-  to: number,
-  bodies: readonly Buffer[],
-): Promise<string[]> {
+/** What is measured, and how it is started; a text where it cannot be. */
+interface Contestant {
+  readonly name: string;
+  start(): Promise<RelayProcess | string>;
+}
+
+const ours = (name: string, exporter: string, to: number): Contestant => ({
+  name,
+  start: () => startOurs({ name, to, gzip: false, configuration: relay(exporter) }),
+});
+
+/** Interleaved, a round of each in turn; CPU-seconds per gigabyte of gzip by contestant. */
+async function measure(contestants: readonly Contestant[], bodies: readonly Buffer[]): Promise<string[][]> {
   const gzippedBytes = (bodies[0] as Buffer).length;
-  const started: RelayProcess = await startOurs({ name, to, gzip: false, configuration: relay(exporter) });
+  const runs: { name: string; started: RelayProcess; cpu: number[]; wall: number[] }[] = [];
+  const missing: string[][] = [];
   try {
-    await post(started.port, bodies, 2);
-    const [cpu, wall]: [number[], number[]] = [[], []];
-    for (let round = 0; round < ROUNDS; round++) {
-      const [before, at] = [started.cpuSeconds(), performance.now()];
-      const requests = await post(started.port, bodies, SECONDS_A_ROUND);
-      const gigabytes = (requests * gzippedBytes) / 1e9;
-      cpu.push((started.cpuSeconds() - before) / gigabytes);
-      wall.push((gigabytes * 1e6) / (performance.now() - at));
+    for (const { name, start } of contestants) {
+      const started = await start();
+      if (typeof started === 'string') missing.push([name, started]);
+      else runs.push({ name, started, cpu: [], wall: [] });
     }
-    const cost = new Rounds(cpu);
-    return [
-      name,
-      cost.toString(),
-      short(1_000 / cost.median),
-      new Rounds(wall).toString(),
-      short(started.peakRssMb()),
-    ];
+    for (const { started } of runs) await post(started.port, bodies, WARM_UP_S);
+    for (let round = 0; round < ROUNDS; round++) {
+      for (const { started, cpu, wall } of runs) {
+        const [before, at] = [started.cpuSeconds(), performance.now()];
+        const requests = await post(started.port, bodies, SECONDS_A_ROUND);
+        const gigabytes = (requests * gzippedBytes) / 1e9;
+        cpu.push((started.cpuSeconds() - before) / gigabytes);
+        wall.push((gigabytes * 1e6) / (performance.now() - at));
+      }
+    }
+    const peer = runs.find(({ name }) => name === PEER)?.cpu;
+    return [...runs.map(({ name, started, cpu, wall }) => row(name, started, cpu, wall, peer)), ...missing];
   } finally {
-    await started.stop();
+    for (const { started } of runs) await started.stop();
   }
+}
+
+function row(
+  name: string,
+  started: RelayProcess,
+  cpu: readonly number[],
+  wall: readonly number[],
+  peer: readonly number[] | undefined,
+): string[] {
+  const cost = new Rounds([...cpu]);
+  const ratio =
+    peer === undefined ? '' : new Rounds(cpu.map((one, i) => one / (peer[i] as number))).toString();
+  const rate = short(1_000 / cost.median);
+  return [name, cost.toString(), ratio, rate, new Rounds([...wall]).toString(), short(started.peakRssMb())];
 }
 
 /** Push in, push or OTLP out: what a gigabyte of gzipped pprof costs. */
@@ -109,22 +136,23 @@ export async function benchPush(): Promise<void> {
   const push = await pushSink();
   const otlp = await Sink.listen();
   try {
-    const rows = [
-      await measure(
+    const go = goProgram('push');
+    const contestants: Contestant[] = [
+      ours(
         'push in, push out',
         `{pyroscope: {endpoint: "http://127.0.0.1:${push.port}", ${DIRECT}}}`,
         push.port,
-        bodies,
       ),
-      await measure(
+      ours(
         'push in, OTLP out',
         `{otlp_grpc: {endpoint: "127.0.0.1:${otlp.port}", tls: {insecure: true}, compression: none, ${DIRECT}}}`,
         otlp.port,
-        bodies,
       ),
-      await measure('push in, nothing out', '{nop: }', 0, bodies),
+      ours('push in, nothing out', '{nop: }', 0),
+      { name: PEER, start: () => startPeer(go, { name: PEER, to: push.port, gzip: false, edits: false }) },
     ];
-    const head = ['', 'CPU-s per GB of gzip', 'MB of gzip per CPU-s', 'wall, MB/s', 'peak RSS, MB'];
+    const rows = await measure(contestants, bodies);
+    const head = ['', 'CPU-s per GB of gzip', '÷ Go', 'MB of gzip per CPU-s', 'wall, MB/s', 'peak RSS, MB'];
     print(`pprof of ${size} KB gzipped over push.v1, ${IN_FLIGHT} in flight\n\n${table(head, rows)}`);
   } finally {
     push.close();

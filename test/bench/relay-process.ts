@@ -22,6 +22,8 @@ export interface RelayOptions {
   /** Port of the sink. */
   readonly to: number;
   readonly gzip: boolean;
+  /** False for a peer that edits nothing. */
+  readonly edits?: boolean;
   /** `sending_queue` and `retry_on_failure` of ours, which has neither without it. */
   readonly delivery?: string;
   /** Below `file_storage` of ours. */
@@ -70,10 +72,11 @@ export class RelayProcess {
 /** A peer that prints its port. */
 export async function startPeer(peer: Peer, options: RelayOptions): Promise<RelayProcess | string> {
   if ('missing' in peer) return peer.missing;
-  const { name, to, gzip } = options;
+  const { name, to, gzip, edits = true } = options;
   const args = [
     ...peer.args,
-    ...['--to', `127.0.0.1:${to}`, '--key', ATTRIBUTE.key, '--value', ATTRIBUTE.value],
+    ...['--to', `127.0.0.1:${to}`],
+    ...(edits ? ['--key', ATTRIBUTE.key, '--value', ATTRIBUTE.value] : []),
     ...(gzip ? ['--gzip'] : []),
   ];
   const child = spawn(peer.command, args, { stdio: ['pipe', 'pipe', 'inherit'] });

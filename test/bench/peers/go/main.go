@@ -2,7 +2,7 @@
 
 // The Go side of the benchmark: the Collector's own pdata and grpc-go, and google/pprof.
 // "measure" answers one JSON request a line, as test/bench/contender.ts sends them; "reread"
-// answers requests with what pdata makes of them; "relay" runs until stdin closes.
+// answers requests with what pdata makes of them; "relay" and "push" run until stdin closes.
 package main
 
 import (
@@ -20,7 +20,7 @@ func main() {
 
 func run(args []string) error {
 	if len(args) == 0 {
-		return fmt.Errorf("usage: measure | reread | relay ... | versions")
+		return fmt.Errorf("usage: measure | reread | relay ... | push ... | versions")
 	}
 	switch args[0] {
 	case "measure":
@@ -29,6 +29,8 @@ func run(args []string) error {
 		return rereadLoop(os.Stdin, os.Stdout)
 	case "relay":
 		return relay(args[1:])
+	case "push":
+		return push(args[1:])
 	case "versions":
 		return versions()
 	default:
