@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { withEither } from '../internal/abort.ts';
 import { type Clock, sleep } from '../internal/clock.ts';
 import { deferred } from '../internal/deferred.ts';
 import type { SourceContext, TargetGroup, TargetSource } from './target.ts';
@@ -78,7 +79,7 @@ async function limited<T>(
   const late = new Error(`no answer within ${limitMs} ms`);
   const timer = clock.setTimeout(() => limit.abort(late), limitMs);
   try {
-    return await ask(AbortSignal.any([signal, limit.signal]));
+    return await withEither([signal, limit.signal], ask);
   } finally {
     timer.cancel();
   }
@@ -94,7 +95,7 @@ async function changedOrTime(
   const again = new AbortController();
   void changed.then(() => again.abort());
   try {
-    await sleep(clock, waitMs, AbortSignal.any([signal, again.signal]));
+    await withEither([signal, again.signal], (either) => sleep(clock, waitMs, either));
   } catch {
     // Ended by a change, or by the stop, at which the next sleep ends at once.
     await sleep(clock, SETTLE_MS, signal).catch(() => undefined);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { OutgoingHttpHeaders } from 'node:http2';
-import { orAborted } from '../internal/abort.ts';
+import { orAborted, withEither } from '../internal/abort.ts';
 import { type Clock, sleep } from '../internal/clock.ts';
 import { deferred } from '../internal/deferred.ts';
 import { formatHostPort } from '../internal/endpoint.ts';
@@ -279,13 +279,14 @@ class Channel implements GrpcClient {
     const longestMs = isSpare ? SPARE_BACKOFF_MAX_MS : maxMs;
     const waitMs = Math.min(longestMs, initialMs * BACKOFF_FACTOR ** Math.min(failures, 30));
     const hurry = this.#hurry.signal;
-    const woken = AbortSignal.any([signal, hurry]);
-    try {
-      await sleep(this.#options.clock, waitMs * (0.8 + Math.random() * 0.4), woken);
-    } catch (error) {
-      // Woken early: the next attempt is due now.
-      if (!woken.aborted) throw error;
-    }
+    await withEither([signal, hurry], async (woken) => {
+      try {
+        await sleep(this.#options.clock, waitMs * (0.8 + Math.random() * 0.4), woken);
+      } catch (error) {
+        // Woken early: the next attempt is due now.
+        if (!woken.aborted) throw error;
+      }
+    });
   }
 }
 

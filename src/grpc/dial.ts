@@ -3,6 +3,7 @@ import { lookup } from 'node:dns/promises';
 import { connect as connectHttp2, type ClientHttp2Session } from 'node:http2';
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls, type ConnectionOptions } from 'node:tls';
+import { withEither } from '../internal/abort.ts';
 import { formatHostPort, type HostPort } from '../internal/endpoint.ts';
 import { openTunnel, type Proxy } from './proxy.ts';
 
@@ -53,13 +54,23 @@ export interface Dialled {
 }
 
 /** A session whose server has introduced itself; rejects with Error. */
-export async function dial(
+export function dial(
   address: Address,
   host: string,
   options: DialOptions,
   signal: AbortSignal,
 ): Promise<Dialled> {
-  const limit = AbortSignal.any([signal, AbortSignal.timeout(CONNECT_TIMEOUT_MS)]);
+  return withEither([signal, AbortSignal.timeout(CONNECT_TIMEOUT_MS)], (limit) =>
+    dialWithin(limit, address, host, options),
+  );
+}
+
+async function dialWithin(
+  limit: AbortSignal,
+  address: Address,
+  host: string,
+  options: DialOptions,
+): Promise<Dialled> {
   const raw = await openSocket(address, limit);
   raw.setNoDelay(true);
   const socket = options.tls === undefined ? raw : await secure(raw, host, options, limit);

@@ -22,3 +22,25 @@ export function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<
     );
   });
 }
+
+/**
+ * The outcome of `work`, which is given a signal that aborts as soon as one of these does. Not `AbortSignal.any`: each
+ * signal keeps a note of what that made of it, and one that lives as long as the process keeps them all.
+ */
+export async function withEither<T>(
+  signals: readonly AbortSignal[],
+  work: (either: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const either = new AbortController();
+  const listening = signals.map((signal) => {
+    const stop = (): void => either.abort(signal.reason);
+    if (signal.aborted) stop();
+    else signal.addEventListener('abort', stop, { once: true });
+    return { signal, stop };
+  });
+  try {
+    return await work(either.signal);
+  } finally {
+    for (const { signal, stop } of listening) signal.removeEventListener('abort', stop);
+  }
+}

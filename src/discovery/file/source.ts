@@ -4,6 +4,7 @@ import { open, readdir, stat } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { parse } from 'yaml';
 import type { Counter } from '../../component/telemetry.ts';
+import { withEither } from '../../internal/abort.ts';
 import { sleep } from '../../internal/clock.ts';
 import { deferred } from '../../internal/deferred.ts';
 import { Re2 } from '../../internal/re2.ts';
@@ -31,10 +32,11 @@ export function fileSource(config: FileSdConfig, context: SourceContext): Target
             context.failed(error);
           }
           const again = new AbortController();
-          const either = AbortSignal.any([signal, again.signal]);
           void changed.then(() => again.abort());
           // Rejects where it is aborted, by a change or at the stop.
-          await sleep(context.clock, config.refresh_interval, either).catch(() => undefined);
+          await withEither([signal, again.signal], (either) =>
+            sleep(context.clock, config.refresh_interval, either),
+          ).catch(() => undefined);
           if (again.signal.aborted) await sleep(context.clock, SETTLE_MS, signal).catch(() => undefined);
         }
       } finally {

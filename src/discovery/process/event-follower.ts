@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { withEither } from '../../internal/abort.ts';
 import { type Clock, sleep } from '../../internal/clock.ts';
 import type { ProcessEvents } from '../../native/process-changes.ts';
 import type { SourceContext, TargetGroup } from '../target.ts';
@@ -28,7 +29,10 @@ export class Bell {
     if (!this.#isRung) {
       const woken = new AbortController();
       this.#wake = () => woken.abort();
-      await sleep(clock, waitMs, AbortSignal.any([signal, woken.signal])).catch(() => undefined);
+      // Rejects where it is aborted, which is what it waits for.
+      await withEither([signal, woken.signal], (either) => sleep(clock, waitMs, either)).catch(
+        () => undefined,
+      );
       this.#wake = undefined;
     }
     this.#isRung = false;
