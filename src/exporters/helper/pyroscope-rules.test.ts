@@ -31,6 +31,27 @@ describe('profiles for Pyroscope', () => {
     assert.equal(only(shape(batchFromFolded('a 1', off))).period, 0n);
   });
 
+  it('of Go that wait for locks or channels are told apart by the name of their series', () => {
+    const waits = (name: string, period: bigint): string => {
+      const batch = batchFromFolded('main;wait 7', {
+        sampleType: ['delay', 'nanoseconds'],
+        periodType: ['contentions', 'count'],
+        period,
+        attributes: { __name__: name },
+      });
+      const shaped = shape(batch);
+      assert.equal(toFolded(shaped), 'main;wait 7');
+      const { sampleType, periodType, period: shapedPeriod } = only(shaped);
+      const text = (row: number): string => shaped.dictionary.text(row);
+      assert.equal(shapedPeriod, 1n);
+      return [sampleType, periodType].map(({ type, unit }) => `${text(type)}:${text(unit)}`).join(':');
+    };
+    assert.equal(waits('mutex', 1n), 'delay:nanoseconds:mutex:count');
+    assert.equal(waits('block', 0n), 'delay:nanoseconds:block:count');
+    assert.equal(waits('', 1n), 'delay:nanoseconds:contentions:count');
+    assert.equal(waits('shop', 1n), 'delay:nanoseconds:contentions:count');
+  });
+
   it('keep stacks and values', () => {
     const batch = batchFromFolded('main;a 1\nmain;b 2');
     assert.equal(toFolded(shape(batch)), toFolded(batch));

@@ -2,6 +2,7 @@
 import { type AnyValue, intValue, stringValue, valueToText } from '../../pdata/any-value.ts';
 import { type Attributes, getText } from '../../pdata/attributes.ts';
 import type { Dictionary } from '../../pdata/dictionary.ts';
+import { DictionaryBuilder } from '../../pdata/dictionary-builder.ts';
 import {
   type Profile,
   ProfilesBatch,
@@ -103,15 +104,19 @@ export interface PyroscopeRules {
 /**
  * A batch as Pyroscope accepts it over OTLP without refusing or losing anything: one value per sample
  * and no timestamps, a period type and period, at most 25 attributes that become labels, values of kinds
- * that it keeps, at most 16 000 samples a profile, and no series with the same time twice. The
- * dictionary is shared with the original. Source: grafana/pyroscope pkg/ingester/otlp/convert.go.
+ * that it keeps, at most 16 000 samples a profile, and no series with the same time twice. Go's mutex and block profiles
+ * have the same types: where the series' name tells which it is, it becomes the period type, by which the
+ * server names them, or it would add them up. Rows of the original dictionary keep their places. Source: grafana/pyroscope pkg/ingester/otlp/convert.go.
  */
 export function toPyroscope(
   batch: ProfilesBatch,
   rules: PyroscopeRules,
 ): { batch: ProfilesBatch; report: RuleReport } {
   const report: RuleReport = { droppedLabels: 0, truncatedLabels: 0 };
+  const builder = new DictionaryBuilder(batch.dictionary);
   const resources = batch.resources.map((rp): ResourceProfiles => {
+    const name = getText(rp.resource.attributes, '__name__');
+    const own = name === 'mutex' || name === 'block' ? builder.string(name) : undefined;
     const all = rp.scopes.flatMap((s) => s.profiles);
     const sampleKeys = sampleLabelKeys(batch.dictionary, all, rules.keepSampleAttribute);
     const keepKey = new Set(sampleKeys.slice(0, PYROSCOPE.ownLabels - 1));
@@ -125,7 +130,7 @@ export function toPyroscope(
       const series = seriesKey(attributes, scopeAttributes);
       const profiles = sp.profiles.flatMap((p) => {
         const keep = (row: number): boolean => keepKey.has(batch.dictionary.attributeKey(row));
-        return pieces(withPeriod(batch.dictionary, p), keep).map((piece) => {
+        return pieces(withPeriod(batch.dictionary, p, own), keep).map((piece) => {
           const type = [p.sampleType, p.periodType].map((t) => batch.dictionary.text(t.type)).join('/');
           const timeUnixNano = rules.timeSlots.claim(`${type} ${series}`, piece.timeUnixNano);
           return withSamples(piece, piece.samples, { timeUnixNano });
@@ -135,7 +140,7 @@ export function toPyroscope(
     });
     return withScopes(withResourceAttributes(rp, attributes), scopes);
   });
-  return { batch: new ProfilesBatch(batch.dictionary, resources), report };
+  return { batch: new ProfilesBatch(builder.build(), resources), report };
 }
 
 function seriesKey(...lists: readonly Attributes[]): string {
@@ -166,8 +171,15 @@ function labelValue(value: AnyValue, report: RuleReport): AnyValue {
   return stringValue(short);
 }
 
-/** Without a period the server has no name for the profile; off-CPU time alone may come without. */
-function withPeriod(dictionary: Dictionary, p: Profile): Profile {
+/**
+ * Without a period the server has no name for the profile; off-CPU time alone may come without. `contentions`: the
+ * row of the name that those of this series have.
+ */
+function withPeriod(dictionary: Dictionary, p: Profile, contentions: number | undefined): Profile {
+  if (contentions !== undefined && dictionary.text(p.periodType.type) === 'contentions') {
+    const periodType = { type: contentions, unit: p.periodType.unit };
+    return withSamples(p, p.samples, { periodType, period: p.period || 1n });
+  }
   if (p.period !== 0n && p.periodType.type !== 0) return p;
   const isOffCpu =
     dictionary.text(p.sampleType.type) === 'off_cpu' && dictionary.text(p.sampleType.unit) === 'nanoseconds';
