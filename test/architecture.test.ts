@@ -206,9 +206,11 @@ describe('the house', () => {
   });
 
   it('has no file over 500 lines', () => {
-    const long = [...texts].map(([file, text]) => ({
+    const ofTests = sourceFiles(import.meta.dirname);
+    assert.ok(ofTests.length > 100, `only ${ofTests.length} files of tests seen`);
+    const long = [...files, ...ofTests].map((file) => ({
       file: relative(SRC, file),
-      lines: text.split('\n').length,
+      lines: (texts.get(file) ?? readFileSync(file, 'utf8')).split('\n').length,
     }));
     assert.deepEqual(
       long.filter((f) => f.lines > 500),

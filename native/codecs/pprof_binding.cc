@@ -3,6 +3,7 @@
 
 #include <optional>
 
+#include "arguments.h"
 #include "parts.h"
 #include "pprof_counts.h"
 
@@ -46,15 +47,12 @@ class CountWork final : public Napi::AsyncWorker {
 
 /// (file: Uint8Array, limit: number): Promise
 Napi::Value CountPprofCall(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
-  const bool isFile = info[0].IsTypedArray() &&
-                      info[0].As<Napi::TypedArray>().TypedArrayType() == napi_uint8_array;
-  const double limit = info[1].IsNumber() ? info[1].As<Napi::Number>().DoubleValue() : -1;
-  if (!isFile || !(limit >= 0 && limit <= 0x1p53)) {
-    Napi::TypeError::New(env, "want a Uint8Array and a limit").ThrowAsJavaScriptException();
-    return env.Undefined();
-  }
-  auto* work = new CountWork(env, info[0].As<Napi::Uint8Array>(), static_cast<size_t>(limit));
+  Arguments arguments(info);
+  arguments.TakeArray<const uint8_t>();
+  const double limit = arguments.TakeNumber();
+  if (!(limit >= 0 && limit <= 0x1p53)) arguments.Fail<Napi::RangeError>("the limit must be a safe integer");
+  if (!arguments.ok()) return info.Env().Undefined();
+  auto* work = new CountWork(info.Env(), info[0].As<Napi::Uint8Array>(), static_cast<size_t>(limit));
   const Napi::Promise promise = work->promise();
   // It deletes itself when it is done.
   work->Queue();

@@ -15,6 +15,7 @@ import { createPyroscopeExporter } from '../../src/exporters/pyroscope/exporter.
 import { FakeClock } from '../../src/internal/testing/fake-clock.ts';
 import { never, testHost, testSettings } from '../../src/internal/testing/settings.ts';
 import { batchFromFolded } from '../../src/pdata/folded.ts';
+import { freePort } from '../free-port.ts';
 
 const BATCH = batchFromFolded('main;work 3', { attributes: { 'service.name': 'shop' } });
 const BATCHES = 200;
@@ -66,17 +67,6 @@ async function destination(t: TestContext, use: (socket: Socket) => void): Promi
   return made;
 }
 
-/** A port where nobody listens. */
-async function closedPort(): Promise<number> {
-  const server = createServer();
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
-
 async function started(type: string, port: number) {
   const clock = new FakeClock();
   const settings = testSettings(type);
@@ -101,7 +91,7 @@ it('every exporter that sends over a network is looked at', () => {
 for (const type of Object.keys(EXPORTERS)) {
   describe(`${type} with a dead destination`, { timeout: 60_000 }, () => {
     it('stops at once where connections are refused', async () => {
-      const { exporter, lost } = await started(type, await closedPort());
+      const { exporter, lost } = await started(type, await freePort());
       // The clock stands still: nothing is waited for.
       await exporter.shutdown(never());
       assert.equal(lost(), BATCHES);

@@ -8,7 +8,7 @@ import { DiscoveryManager } from '../../src/discovery/manager.ts';
 import { FakeClock } from '../../src/internal/testing/fake-clock.ts';
 import { testSettings } from '../../src/internal/testing/settings.ts';
 import { freePort } from '../free-port.ts';
-import { Daemon, startDockerd, whyNoDockerd } from './dockerd.ts';
+import { Daemon, dockerdFor } from './dockerd.ts';
 
 const HERE = '127.0.0.1';
 const WITHIN_MS = 60_000;
@@ -20,13 +20,8 @@ interface Task {
 }
 
 test('dockerswarm_sd_configs with a real swarm', { timeout: 180_000 }, async (t) => {
-  const reason = whyNoDockerd();
-  if (reason !== undefined) {
-    t.diagnostic(`not tested: ${reason}`);
-    assert.match(reason, /^dockerd (needs root|is not installed)/);
-    return;
-  }
-  const host = await startDockerd(t);
+  const host = await dockerdFor(t);
+  if (host === undefined) return;
   await t.test('of one node', (one) => ofOneNode(one, host));
 });
 

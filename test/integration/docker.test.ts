@@ -13,16 +13,11 @@ import { getText } from '../../src/pdata/attributes.ts';
 import { batchFromFolded } from '../../src/pdata/folded.ts';
 import { configSchema } from '../../src/processors/resource-detection/config.ts';
 import { resourceDetectionProcessorFactory } from '../../src/processors/resource-detection/factory.ts';
-import { Daemon, startDockerd, whyNoDockerd } from './dockerd.ts';
+import { Daemon, dockerdFor } from './dockerd.ts';
 
 test('with a real daemon', { timeout: 120_000 }, async (t) => {
-  const reason = whyNoDockerd();
-  if (reason !== undefined) {
-    t.diagnostic(`not tested: ${reason}`);
-    assert.match(reason, /^dockerd (needs root|is not installed)/);
-    return;
-  }
-  const host = await startDockerd(t);
+  const host = await dockerdFor(t);
+  if (host === undefined) return;
   await t.test('the docker detector takes host.name and os.type', async (one) => detects(one, host));
   await t.test('docker_sd_configs finds a container with its labels', async (one) => discovers(one, host));
 });

@@ -9,8 +9,17 @@ import { delimiter, join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { Agent, request } from 'undici';
 
+/** Starts a daemon for a test; undefined where there can be none, which the test is told. */
+export async function dockerdFor(t: TestContext): Promise<string | undefined> {
+  const reason = whyNoDockerd();
+  if (reason === undefined) return startDockerd(t);
+  t.diagnostic(`not tested: ${reason}`);
+  assert.match(reason, /^dockerd (needs root|is not installed)/);
+  return undefined;
+}
+
 /** Why no daemon can be started here; undefined where one can. Where OTELCOL_TEST_DOCKER is set there must be one. */
-export function whyNoDockerd(): string | undefined {
+function whyNoDockerd(): string | undefined {
   const reason =
     process.getuid?.() !== 0
       ? 'dockerd needs root'
@@ -37,7 +46,7 @@ function findDockerd(): string | undefined {
 }
 
 /** Starts a daemon that needs neither network nor overlay; resolves to its socket when it answers. */
-export async function startDockerd(t: TestContext): Promise<string> {
+async function startDockerd(t: TestContext): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'dockerd-'));
   const socket = join(directory, 's');
   const daemon: ChildProcess = spawn(

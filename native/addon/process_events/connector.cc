@@ -17,20 +17,16 @@
 
 #include <array>
 #include <cerrno>
-#include <chrono>
 #include <cstring>
 #include <thread>
+
+#include "monotonic.h"
 
 namespace otelprof {
 namespace {
 
 constexpr size_t kDatagrams = 64;
 constexpr size_t kDatagramBytes = 256;  // the kernel's have 76
-
-uint64_t NowMs() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now().time_since_epoch())
-      .count();
-}
 
 bool IsSameFile(int a, const char* b) {
   struct stat one, other;

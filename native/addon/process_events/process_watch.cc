@@ -9,18 +9,14 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <chrono>
+
+#include "monotonic.h"
 
 namespace otelprof {
 namespace {
 
 /// Between two looks at the socket: so a storm wakes the thread 200 times a second, not with every event.
 constexpr int kPauseMs = 5;
-
-uint64_t NowMs() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now().time_since_epoch())
-      .count();
-}
 
 }  // namespace
 
