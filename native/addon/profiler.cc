@@ -202,7 +202,7 @@ void Profiler::Run() {
       ResolveLate(stopping);
       if (stopping) offCpu_.Abandon();
       nextDrainNs = now + gapNs;
-      Maintain(now);
+      if (!stopping) Maintain(now);  // a scan would find every thread unsampled, and open events anew
     }
     TakeSnapshot();
     if (wanted || stopping) HandOver(stopping);
