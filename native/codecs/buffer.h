@@ -55,6 +55,13 @@ class Buffer {
     size_ += count;
   }
 
+  /// Gives back what is reserved and not used.
+  void Fit() {
+    if (size_ == capacity_ || size_ == 0) return;
+    if (void* fitting = realloc(data_, size_ * sizeof(T)); fitting != nullptr) data_ = static_cast<T*>(fitting);
+    capacity_ = size_;
+  }
+
   size_t size() const { return size_; }
   T* data() { return data_; }
   const T* data() const { return data_; }

@@ -2,12 +2,12 @@
 #include <napi.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <cstring>
 #include <string>
 #include <vector>
 
 #include "compression.h"
+#include "given.h"
 #include "parts.h"
 
 namespace otelcodecs {
@@ -31,15 +31,6 @@ Napi::Error ErrorOf(Napi::Env env, Outcome outcome) {
   Napi::Error error = Napi::Error::New(env, CodeOf(outcome));
   error.Set("code", Napi::String::New(env, CodeOf(outcome)));
   return error;
-}
-
-/// The output as memory of JavaScript.
-Napi::Uint8Array Given(Napi::Env env, Output* output) {
-  const size_t size = output->size();
-  uint8_t* data = output->Release();
-  const auto buffer =
-      Napi::ArrayBuffer::New(env, data, size, [](Napi::BasicEnv, void* memory) { free(memory); });
-  return Napi::Uint8Array::New(env, size, buffer, 0);
 }
 
 /// Buffers in, one buffer out, on a thread of libuv's pool. The input is held, not copied before that: nobody

@@ -3,12 +3,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 #include <optional>
 #include <utility>
 #include <vector>
 
 #include "arguments.h"
+#include "given.h"
 #include "otlp.h"
 #include "otlp_merge.h"
 #include "parts.h"
@@ -141,15 +141,6 @@ Napi::Value FillSamplesJs(const Napi::CallbackInfo& info) {
   return Run(info, arguments, [&] { return FillSamples(message, revision, out); });
 }
 
-/// The memory becomes JavaScript's.
-Napi::Value BytesJs(Napi::Env env, Buffer<uint8_t> bytes) {
-  const size_t size = bytes.size();
-  if (size == 0) return Napi::Uint8Array::New(env, 0);
-  const auto buffer =
-      Napi::ArrayBuffer::New(env, bytes.Release(), size, [](Napi::BasicEnv, void* memory) { free(memory); });
-  return Napi::Uint8Array::New(env, size, buffer, 0);
-}
-
 /// What a merge reads, and where it says what came of it.
 struct MergeCall {
   std::vector<std::span<const uint8_t>> dictionaries;
@@ -160,8 +151,8 @@ struct MergeCall {
 Napi::Value MergedJs(Napi::Env env, std::optional<MergedParts> merged) {
   if (!merged) return env.Undefined();
   const auto result = Napi::Array::New(env, 1 + merged->scopes.size());
-  result.Set(0u, BytesJs(env, std::move(merged->dictionary)));
-  for (uint32_t i = 0; i < merged->scopes.size(); i++) result.Set(i + 1, BytesJs(env, std::move(merged->scopes[i])));
+  result.Set(0u, Given(env, std::move(merged->dictionary)));
+  for (uint32_t i = 0; i < merged->scopes.size(); i++) result.Set(i + 1, Given(env, std::move(merged->scopes[i])));
   return result;
 }
 

@@ -144,10 +144,7 @@ OTLP_INLINE bool EachField(Cursor c, Field field) {
 /// Strict: no surrogates, no over-long forms, nothing over U+10FFFF.
 bool IsUtf8Beyond7Bits(Cursor text);
 
-/// A LEN field that must be UTF-8.
-OTLP_INLINE bool SkipUtf8(Cursor& c) {
-  Cursor text;
-  if (!Enter(c, &text)) return false;
+OTLP_INLINE bool IsUtf8(Cursor text) {
   const uint8_t* at = text.at;
   uint64_t bits = 0;
   if (text.left() >= 8) {
@@ -157,6 +154,12 @@ OTLP_INLINE bool SkipUtf8(Cursor& c) {
     for (; at < text.end; at++) bits |= *at;
   }
   return (bits & kHighBits) == 0 || IsUtf8Beyond7Bits(text);
+}
+
+/// A LEN field that must be UTF-8.
+OTLP_INLINE bool SkipUtf8(Cursor& c) {
+  Cursor text;
+  return Enter(c, &text) && IsUtf8(text);
 }
 
 }  // namespace otelcodecs::otlp

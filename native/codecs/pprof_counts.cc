@@ -1,17 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pprof_counts.h"
 
-#include <memory>
-
+#include "inflated_file.h"
 #include "otlp_wire.h"
 
 namespace otelcodecs {
 namespace {
 
 using otlp::Cursor;
-
-/// A thread keeps so much for the next file; nearly all are smaller.
-constexpr size_t kKeptBytes = 2 << 20;
 
 /// Wire types, the low bits of a tag.
 constexpr uint32_t kVarint = 0;
@@ -70,13 +66,8 @@ std::optional<PprofCounts> CountPprof(Input profile) {
 }
 
 std::optional<PprofCounts> CountGzippedPprof(Input file, size_t limit) {
-  thread_local std::unique_ptr<Output> kept;
-  std::unique_ptr<Output> plain = kept ? std::move(kept) : std::make_unique<Output>(limit);
-  plain->Reuse(limit);
   std::optional<PprofCounts> counts;
-  if (Decompress(Algorithm::kGzip, file, plain.get()) == Outcome::kOk)
-    counts = CountPprof({plain->data(), plain->size()});
-  if (plain->capacity() <= kKeptBytes) kept = std::move(plain);
+  UseInflated(file, limit, [&](Input plain) { counts = CountPprof(plain); });
   return counts;
 }
 

@@ -22,8 +22,7 @@ struct PprofCounts {
 /// rest.
 std::optional<PprofCounts> CountPprof(Input profile);
 
-/// The same of a gzipped file, which becomes no larger than `limit`. It is inflated in memory that the thread keeps
-/// for the next file, and checked to its last byte.
+/// The same of a gzipped file, which becomes no larger than `limit`.
 std::optional<PprofCounts> CountGzippedPprof(Input file, size_t limit);
 
 }  // namespace otelcodecs

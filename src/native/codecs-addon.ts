@@ -6,7 +6,7 @@ import { packageRoot } from '../internal/package-root.ts';
 import type { OtlpFunctions } from './otlp-functions.ts';
 
 /** Counted up in native/codecs/addon.cc with every change of a function's contract. */
-const VERSION = 5;
+const VERSION = 6;
 
 /** What `mergeDictionaries` takes. */
 export type MergeArguments = readonly [
@@ -36,6 +36,21 @@ export interface CodecsAddon extends OtlpFunctions {
    * than `limitBytes`; another thread reads `file` until it settles.
    */
   countPprof(file: Uint8Array, limitBytes: number): Promise<Float64Array | undefined>;
+  /**
+   * The difference of a pprof file, gzipped or not, to the one before of the same program (src/codecs/pprof/delta), as a
+   * file. `last`: its totals, or nothing; with `sendsFirst` totals stand where there is nothing to compare with. Gives
+   * what came of it (0 no totals, 1 first, 2 delta, 3 reset), samples of the file that came, then sample types, samples
+   * and bytes without gzip of the difference; the difference, gzipped where `gzips`, without bytes where it has no
+   * samples; totals for the next call. Undefined where anything is wrong or unusual, or larger than `limitBytes`
+   * without gzip; another thread reads `file` and `last` until it settles.
+   */
+  deltaPprof(
+    file: Uint8Array,
+    limitBytes: number,
+    last: BigUint64Array,
+    sendsFirst: boolean,
+    gzips: boolean,
+  ): Promise<readonly [numbers: Float64Array, file: Uint8Array, totals: BigUint64Array] | undefined>;
   /**
    * Puts rows into the empty hash table `slots`; `WordRows` (src/pdata/rows.ts) says what the arrays are, and does
    * the same. `key`: two words of secret, and a mask for hashes. Gives how many rows equal an earlier one. Throws

@@ -8,6 +8,7 @@ import { ingestTarget } from './ingest.ts';
 import { jsonTarget } from './json.ts';
 import { modelTarget } from './model.ts';
 import { otlpTarget } from './otlp.ts';
+import { pprofDeltaTarget } from './pprof-delta.ts';
 import { pprofTarget } from './pprof.ts';
 import type { FuzzTarget } from './target.ts';
 
@@ -17,6 +18,7 @@ export const TARGETS: readonly FuzzTarget[] = [
   modelTarget,
   jsonTarget,
   pprofTarget,
+  pprofDeltaTarget,
   foldedTarget,
   jfrTarget,
   compressionTarget,

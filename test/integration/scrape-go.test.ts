@@ -8,7 +8,9 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, before, test, type TestContext } from 'node:test';
 import { promisify } from 'node:util';
+import { PprofDeferral } from '../../src/codecs/pprof/defer.ts';
 import { pprofDelta } from '../../src/codecs/pprof/delta/delta.ts';
+import { fileDelta } from '../../src/codecs/pprof/delta/file-delta.ts';
 import { readPprof } from '../../src/codecs/pprof/read.ts';
 import { pprofExtensionFactory } from '../../src/extensions/pprof/factory.ts';
 import { makeCertificates } from '../../src/internal/testing/certificates.ts';
@@ -96,6 +98,16 @@ for (const [name, fn] of [
     const got = ofTotals(meaning(ours.batch));
     assert.ok([...got.keys()].some((key) => key.includes(fn)));
     assert.deepEqual(got, ofTotals(theirs));
+    const options = { maxBytes: 1 << 24, first: 'skip', deferral: new PprofDeferral() } as const;
+    const earlier = await fileDelta(first, undefined, options);
+    const inAddon = await fileDelta(second, earlier?.totals, options);
+    assert.equal(inAddon?.outcome, 'delta');
+    assert.deepEqual(inAddon.made && ofTotals(meaning(inAddon.made.batch)), ofTotals(theirs));
+    // What the server gets is read by Go too.
+    writeFileSync(output, inAddon.made?.file ?? '');
+    const top = ['tool', 'pprof', '-top', '-symbolize=none', '-sample_index=0', output];
+    const { stdout } = await run(needGo(), top, { env: { ...process.env, PPROF_TMPDIR: folder } });
+    assert.ok(stdout.includes(fn), stdout);
   });
 }
 

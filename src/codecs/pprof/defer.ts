@@ -14,6 +14,14 @@ export interface LookedOver {
   readonly plainBytes: number;
 }
 
+/** How much a file says. */
+export interface PprofSize {
+  readonly profiles: number;
+  readonly samples: number;
+  /** Bytes without gzip. */
+  readonly plainBytes: number;
+}
+
 /**
  * Makes batches of pprof files that are decoded when somebody looks into them; one for each way into a pipeline. As
  * long as nobody has looked into any, files are inflated into memory that is used again at once.
@@ -31,16 +39,25 @@ export class PprofDeferral {
     if (counts === undefined) return undefined;
     const [profiles = 0, samples = 0, strings = 0, plainBytes = 0] = counts;
     if (strings === 0) return undefined;
+    return { batch: this.ofSound(file, { profiles, samples, plainBytes }), plainBytes };
+  }
+
+  /** The batch of a file, gzipped or not, that was looked over elsewhere. `samples`: of each profile. */
+  ofSound(file: Uint8Array, { profiles, samples, plainBytes }: PprofSize): ProfilesBatch {
     const limits = { maxBytes: Math.max(1, plainBytes) };
-    const batch = new ProfilesBatch({
+    return new ProfilesBatch({
       counts: { profiles, samples: profiles * samples, events: profiles * samples },
       heldBytes: file.length,
       make: () => {
         this.#wasLookedInto = true;
-        return decodePprof(gunzipNow(file, limits), limits);
+        return decodePprof(isGzip(file) ? gunzipNow(file, limits) : file, limits);
       },
     });
-    return { batch, plainBytes };
+  }
+
+  /** Whether somebody has looked into a file that came this way. */
+  get wasLookedInto(): boolean {
+    return this.#wasLookedInto;
   }
 
   /** `deferPprof`. */

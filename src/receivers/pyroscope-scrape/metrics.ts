@@ -3,6 +3,7 @@ import type { Counter, Histogram, Meter } from '../../component/telemetry.ts';
 import type { Outbox } from './outbox.ts';
 import type { ScrapePlan } from './plan.ts';
 import type { TargetHealth } from './target-health.ts';
+import type { FileTotals } from '../../codecs/pprof/delta/file-delta.ts';
 import type { TotalsStore } from '../../codecs/pprof/delta/totals-store.ts';
 
 const SCRAPE_SECONDS = [0.005, 0.025, 0.1, 0.5, 1, 2.5, 5, 10, 15, 30, 60];
@@ -60,7 +61,7 @@ export function observeScrapes(
   parts: {
     readonly health: TargetHealth;
     readonly outbox: Outbox;
-    readonly totals: TotalsStore;
+    readonly totals: TotalsStore<FileTotals>;
     readonly plan: () => ScrapePlan;
   },
 ): void {

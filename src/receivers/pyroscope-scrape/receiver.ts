@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { pprofDelta } from '../../codecs/pprof/delta/delta.ts';
+import type { FileTotals } from '../../codecs/pprof/delta/file-delta.ts';
 import { TotalsStore } from '../../codecs/pprof/delta/totals-store.ts';
 import { batchOfSeries, rememberSeries } from '../../codecs/pyroscope/series.ts';
 import type { Host, Receiver, Settings } from '../../component/component.ts';
@@ -41,7 +41,7 @@ export class PyroscopeScrapeReceiver implements Receiver {
   readonly #planSettings: PlanSettings;
   readonly #metrics: ScrapeMetrics;
   readonly #health: TargetHealth;
-  readonly #totals: TotalsStore;
+  readonly #totals: TotalsStore<FileTotals>;
   readonly #inFlight: InFlightBytes;
   readonly #outbox: Outbox;
   readonly #cluster: Cluster;
@@ -103,7 +103,8 @@ export class PyroscopeScrapeReceiver implements Receiver {
     this.#client = await openConfiguredClient(this.#config, { logger, clock: this.#clock });
     const agent = `${build.command}/${build.version}`;
     const maxBytes = this.#config.max_profile_size_mib * MIB;
-    this.#scraper = new Scraper(this.#client, this.#clock, agent, maxBytes);
+    const first = this.#config.delta_first_profile;
+    this.#scraper = new Scraper(this.#client, this.#clock, agent, { maxBytes, first });
     this.#hide = statusTables.add({
       owner: this.#settings.id.text,
       title: 'targets',
@@ -161,10 +162,10 @@ export class PyroscopeScrapeReceiver implements Receiver {
     let result = 'ok';
     let failure: string | undefined;
     try {
-      const scraped = await this.#scraper?.scrape(job, signal, hold);
+      const scraped = await this.#scraper?.scrape(job, signal, hold, this.#totals.get(job.id));
       if (scraped === undefined || signal.aborted) return;
-      this.#metrics.bodyBytes.add(scraped.body.length);
-      if (scraped.decoded.sampleCount === 0) result = 'empty';
+      this.#metrics.bodyBytes.add(scraped.bodyBytes);
+      if (scraped.isEmpty) result = 'empty';
       this.#handOver(job, scraped);
     } catch (error) {
       if (signal.aborted) return;
@@ -180,24 +181,16 @@ export class PyroscopeScrapeReceiver implements Receiver {
     this.#health.scraped(job, startMs, tookMs, failure);
   }
 
-  #handOver(job: ScrapeJob, { body, decoded }: Scraped): void {
-    const send = (batch: ProfilesBatch): void => {
-      if (batch.sampleCount > 0) this.#outbox.add(batch, body.length);
-    };
-    const labels = seriesLabels(job);
-    const options = { privateLabels: this.#config.private_labels };
-    const delta = job.computesDelta
-      ? pprofDelta(decoded, this.#totals.get(job.id), this.#config.delta_first_profile)
-      : undefined;
+  #handOver(job: ScrapeJob, { bodyBytes, made, delta }: Scraped): void {
     if (delta !== undefined) {
       this.#totals.set(job.id, delta.totals);
       this.#metrics.deltas.add(1, { outcome: delta.outcome });
-      send(batchOfSeries(labels, delta.batch, options));
-      return;
     }
-    const batch = batchOfSeries(labels, decoded, options);
-    rememberSeries(batch, { labels, profiles: [body] });
-    send(batch);
+    if (made === undefined) return;
+    const labels = seriesLabels(job);
+    const batch = batchOfSeries(labels, made.batch, { privateLabels: this.#config.private_labels });
+    if (made.file !== undefined) rememberSeries(batch, { labels, profiles: [made.file] });
+    this.#outbox.add(batch, made.file?.length ?? bodyBytes);
   }
 
   #dropped(batch: ProfilesBatch, reason: string, error: unknown): void {

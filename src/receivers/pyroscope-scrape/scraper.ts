@@ -2,6 +2,8 @@
 import { STATUS_CODES } from 'node:http';
 import { decodePprof } from '../../codecs/pprof/decode.ts';
 import { PprofDeferral } from '../../codecs/pprof/defer.ts';
+import { type PprofDelta, pprofDelta } from '../../codecs/pprof/delta/delta.ts';
+import { decodedTotals, fileDelta, type FileTotals } from '../../codecs/pprof/delta/file-delta.ts';
 import { inflatePprof } from '../../codecs/pprof/read.ts';
 import { CompressionError, decompress, isSupported } from '../../compression/compression.ts';
 import type { ConfiguredClient } from '../../http-client/client.ts';
@@ -34,12 +36,22 @@ export class ScrapeError extends Error {
   }
 }
 
-/** A profile as a target gave it. */
+/** What a target gave. */
 export interface Scraped {
-  /** pprof, gzipped or not. */
-  readonly body: Uint8Array;
-  /** Where it is only passed on: decoded when somebody looks into it. */
-  readonly decoded: ProfilesBatch;
+  readonly bodyBytes: number;
+  /** Whether the profile has no samples. */
+  readonly isEmpty: boolean;
+  /** What is to be passed on; undefined where nothing is new. */
+  readonly made:
+    | {
+        /** Where it can be: decoded when somebody looks into it. */
+        readonly batch: ProfilesBatch;
+        /** pprof that says the same, gzipped or not, where there is such a file. */
+        readonly file: Uint8Array | undefined;
+      }
+    | undefined;
+  /** Of a profile that was compared with the one before. */
+  readonly delta?: { readonly outcome: PprofDelta['outcome']; readonly totals: FileTotals };
 }
 
 const SHOWN_ERROR_BYTES = 64 * 1024;
@@ -51,36 +63,69 @@ export class Scraper {
   readonly #clock: Clock;
   readonly #headers: Readonly<Record<string, string>>;
   readonly #maxBytes: number;
+  readonly #first: 'skip' | 'send';
   readonly #deferral = new PprofDeferral();
 
-  /** `maxBytes`: of a profile as it comes, and after decompression. */
-  constructor(client: ConfiguredClient, clock: Clock, userAgent: string, maxBytes: number) {
+  /**
+   * `maxBytes`: of a profile as it comes, and after decompression. `first`: what becomes of totals that there is
+   * nothing to compare with.
+   */
+  constructor(
+    client: ConfiguredClient,
+    clock: Clock,
+    userAgent: string,
+    { maxBytes, first }: { readonly maxBytes: number; readonly first: 'skip' | 'send' },
+  ) {
     this.#client = client;
     this.#clock = clock;
     this.#headers = { 'user-agent': userAgent };
     this.#maxBytes = maxBytes;
+    this.#first = first;
   }
 
   /**
-   * `hold` accounts for the profile from its first byte on; whoever calls releases it. Rejects with ScrapeError, or
-   * with the signal's reason.
+   * `hold` accounts for the profile from its first byte on; whoever calls releases it. `last`: totals of the profile
+   * before. Rejects with ScrapeError, or with the signal's reason.
    */
-  async scrape(job: ScrapeJob, signal: AbortSignal, hold: Hold): Promise<Scraped> {
+  async scrape(
+    job: ScrapeJob,
+    signal: AbortSignal,
+    hold: Hold,
+    last: FileTotals | undefined,
+  ): Promise<Scraped> {
     const body = await this.#fetch(job, signal, hold);
     try {
-      const limits = { maxBytes: this.#maxBytes };
-      const seen = job.computesDelta ? undefined : await this.#deferral.lookOver(body, this.#maxBytes);
-      if (seen !== undefined) return { body, decoded: seen.batch };
-      const inflated = await inflatePprof(body, limits);
-      if (inflated !== body && !hold.grow(inflated.length)) throw noRoom();
-      return {
-        body,
-        decoded: job.computesDelta ? decodePprof(inflated, limits) : this.#deferral.defer(body, inflated),
-      };
+      return job.computesDelta ? await this.#compared(body, last, hold) : await this.#whole(body, hold);
     } catch (cause) {
       if (!(cause instanceof DecodeError)) throw cause;
       throw new ScrapeError('malformed', `invalid profile data: ${cause.message}`, { cause });
     }
+  }
+
+  async #whole(body: Uint8Array, hold: Hold): Promise<Scraped> {
+    const seen = await this.#deferral.lookOver(body, this.#maxBytes);
+    return wholeOf(body, seen?.batch ?? this.#deferral.defer(body, await this.#inflated(body, hold)));
+  }
+
+  async #compared(body: Uint8Array, last: FileTotals | undefined, hold: Hold): Promise<Scraped> {
+    const [maxBytes, first, deferral] = [this.#maxBytes, this.#first, this.#deferral];
+    const bodyBytes = body.length;
+    const ofFile = await fileDelta(body, last, { maxBytes, first, deferral });
+    if (ofFile !== undefined)
+      return { bodyBytes, isEmpty: ofFile.wasEmpty, made: ofFile.made, delta: ofFile };
+    const decoded = decodePprof(await this.#inflated(body, hold), { maxBytes });
+    const delta = pprofDelta(decoded, decodedTotals(last), first);
+    if (delta === undefined) return wholeOf(body, decoded);
+    const { batch } = delta;
+    const isNew = batch.sampleCount > 0;
+    const isEmpty = decoded.sampleCount === 0;
+    return { bodyBytes, isEmpty, made: isNew ? { batch, file: undefined } : undefined, delta };
+  }
+
+  async #inflated(body: Uint8Array, hold: Hold): Promise<Uint8Array> {
+    const inflated = await inflatePprof(body, { maxBytes: this.#maxBytes });
+    if (inflated !== body && !hold.grow(inflated.length)) throw noRoom();
+    return inflated;
   }
 
   async #fetch(job: ScrapeJob, signal: AbortSignal, hold: Hold): Promise<Uint8Array> {
@@ -126,6 +171,12 @@ export class Scraper {
     return body;
   }
 }
+
+const wholeOf = (body: Uint8Array, batch: ProfilesBatch): Scraped => ({
+  bodyBytes: body.length,
+  isEmpty: batch.sampleCount === 0,
+  made: batch.sampleCount === 0 ? undefined : { batch, file: body },
+});
 
 const noRoom = (options?: ErrorOptions): ScrapeError =>
   new ScrapeError('no_room', 'too much is being scraped at once; raise "max_in_flight_mib"', options);

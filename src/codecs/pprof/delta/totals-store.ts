@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Totals } from './totals.ts';
+/** What is kept of a profile until the next one of its series. */
+interface Sized {
+  /** Of memory. */
+  readonly sizeBytes: number;
+}
 
 /** Of an entry beside the totals themselves. */
 const ENTRY_BYTES = 200;
 
 /** Totals of many series within a budget of memory: those not asked for longest make room. */
-export class TotalsStore {
+export class TotalsStore<Totals extends Sized> {
   readonly #maxBytes: number;
   readonly #onEvict: () => void;
   /** Least recently set first. */
