@@ -11,6 +11,7 @@ constexpr uint32_t kVersion = 6;
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("version", Napi::Number::New(env, kVersion));
   otelcodecs::RegisterCompression(env, exports);
+  otelcodecs::RegisterMemory(env, exports);
   otelcodecs::RegisterOtlp(env, exports);
   otelcodecs::RegisterPprof(env, exports);
   otelcodecs::RegisterRowIndex(env, exports);

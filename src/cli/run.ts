@@ -2,6 +2,7 @@
 import { loadConfig } from '../config/load.ts';
 import type { LoadedConfig } from '../config/loaded-config.ts';
 import { keepGarbageSmall } from '../internal/garbage-collector.ts';
+import { startTrimming } from '../native/memory-trimmer.ts';
 import { createService, type Service } from '../service/service.ts';
 import { BUILD } from './build-info.ts';
 import { gatesOf, type Invocation, sourcesOf } from './command.ts';
@@ -20,11 +21,13 @@ export async function run(invocation: Invocation): Promise<number> {
   const load = (): Promise<LoadedConfig> => loadConfig(sources, { distribution, gates });
   const service = createService(await load(), { build: BUILD, gates });
   const stop = new StopSignals(service, load);
+  const stopTrimming = startTrimming();
   const keepAlive = setInterval(() => undefined, KEEP_ALIVE_MS);
   try {
     return await runUntilStopped(service, stop);
   } finally {
     clearInterval(keepAlive);
+    stopTrimming();
     stop.ignore();
   }
 }

@@ -69,6 +69,8 @@ export interface CodecsAddon extends OtlpFunctions {
    */
   mergeDictionaries(...args: [...MergeArguments, offLoop: false]): Uint8Array[] | undefined;
   mergeDictionaries(...args: [...MergeArguments, offLoop: true]): Promise<Uint8Array[] | undefined>;
+  /** Gives pages of freed memory inside malloc's arenas back to the system, on another thread; not with musl. */
+  trimMemory(): Promise<void>;
   /** The pieces as one. `level`: one that the algorithm has. Rejects with Error whose `code` is no_memory. */
   compress(name: string, pieces: readonly Uint8Array[], level: number): Promise<Uint8Array>;
 }
