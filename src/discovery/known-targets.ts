@@ -65,7 +65,7 @@ export class KnownTargets {
     const kept = targets.flatMap((own): KnownTarget[] => {
       const result = relabel(new Map([...shared, ...own]), this.#rules);
       return result.kept && result.labels.size > 0
-        ? [{ labels: packLabels(result.labels), id: idOf(result.labels) }]
+        ? [{ labels: packLabels(result.labels, shared), id: idOf(result.labels) }]
         : [];
     });
     return { found: targets.length, kept };

@@ -2,7 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { garbageCollector } from '../internal/garbage-collector.ts';
 import { packLabels } from './packed-labels.ts';
+import type { LabelSet } from './relabel.ts';
 
 const labelsArb = fc
   .dictionary(fc.constantFrom('a', 'b', 'c', '__proto__', 'size', 'é'), fc.string())
@@ -30,6 +32,45 @@ test('packed labels are the same labels in the same order', () => {
       assert.equal(packLabels(packed), packed);
     }),
   );
+});
+
+test('labels that begin with those of other sets are the same labels too', () => {
+  fc.assert(
+    fc.property(fc.array(labelsArb, { maxLength: 3 }), labelsArb, (parts, own) => {
+      const packed = parts.map((part, i) => packLabels(part, ...parts.slice(0, i)));
+      // Of a name that stands in several the last value counts, at the first place: then nothing is shared from there on.
+      const labels = new Map([...packed, own].flatMap((set) => [...set]));
+      const shared = packLabels(labels, ...packed);
+      assert.deepEqual([...shared], [...labels]);
+      assert.deepEqual([...shared.keys()], [...labels.keys()]);
+      assert.deepEqual([...shared.values()], [...labels.values()]);
+      assert.equal(shared.size, labels.size);
+      for (const name of ['a', 'b', 'c', '__proto__', 'size', 'd']) {
+        assert.equal(shared.get(name), labels.get(name));
+        assert.equal(shared.has(name), labels.has(name));
+      }
+      const over = new Map([...shared, ['more', 'x']]);
+      assert.deepEqual([...packLabels(over, shared)], [...over]);
+    }),
+  );
+});
+
+test('values of the parts are kept once', () => {
+  const collect = garbageCollector();
+  assert.ok(collect !== undefined);
+  const names = Array.from({ length: 100 }, (_, i) => `name${i}`);
+  const node = packLabels(new Map(names.map((name) => [name, name])));
+  const bytesOf = (...parts: readonly LabelSet[]): number => {
+    collect();
+    const before = process.memoryUsage().heapUsed;
+    const sets = Array.from({ length: 2_000 }, (_, i) =>
+      packLabels(new Map([...node, ['pod', String(i)]]), ...parts),
+    );
+    collect();
+    return (process.memoryUsage().heapUsed - before) / sets.length;
+  };
+  const [alone, shared] = [bytesOf(), bytesOf(node)];
+  assert.ok(alone > 800 && shared < 400, `${alone} and ${shared} bytes a set`);
 });
 
 test('sets with names that no other has stay as they are, however many', () => {

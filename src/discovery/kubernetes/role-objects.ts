@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { packLabels } from '../../relabel/packed-labels.ts';
 import type { LabelSet } from '../../relabel/relabel.ts';
 import type { TargetGroup } from '../target.ts';
 import { Dependencies } from './dependencies.ts';
@@ -151,13 +152,13 @@ export class RoleObjects<Kept> {
 function nodeLabels(object: JsonObject, pool: TextPool): LabelSet {
   const labels: Labels = new Map();
   setObjectMeta(labels, 'node', object, pool);
-  return labels;
+  return packLabels(labels);
 }
 
 function namespaceLabels(object: JsonObject, pool: TextPool): LabelSet {
   const labels: Labels = new Map();
   setLabelsAndAnnotations(labels, 'namespace', object, pool);
-  return labels;
+  return packLabels(labels);
 }
 
 /** Name of the object of this kind that controls another; empty where there is none. */

@@ -42,7 +42,9 @@ export function podGroup(pod: PodRecord, find: Finder): TargetGroup {
   if (pod.ip === '' || !find.isSelectedNode(pod.nodeName)) return { name, labels: pod.labels, targets: [] };
   const attached = [find.namespace(pod.namespace), find.node(pod.nodeName)];
   const own = podLabels(pod, find);
-  const labels = attached.every((set) => set === undefined) ? own : packLabels(merged(own, ...attached));
+  const labels = attached.every((set) => set === undefined)
+    ? own
+    : packLabels(merged(own, ...attached), own, ...attached);
   const targets = pod.containers.flatMap((container) =>
     container.ports.length === 0
       ? [packLabels(merged(new Map([['__address__', pod.ip]]), container.labels))]
