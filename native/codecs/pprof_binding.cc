@@ -9,6 +9,7 @@
 #include "parts.h"
 #include "pprof_counts.h"
 #include "pprof_delta.h"
+#include "pprof_otlp.h"
 
 namespace otelcodecs {
 namespace {
@@ -143,6 +144,17 @@ Napi::Value CountPprofCall(const Napi::CallbackInfo& info) {
   return (new CountWork(info, limit))->Start();
 }
 
+/// (file: Uint8Array): Uint8Array | undefined
+Napi::Value PprofToOtlpCall(const Napi::CallbackInfo& info) {
+  Arguments arguments(info);
+  const std::span<const uint8_t> file = arguments.TakeArray<const uint8_t>();
+  if (!arguments.ok()) return info.Env().Undefined();
+  std::optional<Buffer<uint8_t>> otlp = PprofToOtlp({file.data(), file.size()});
+  if (!otlp) return info.Env().Undefined();
+  otlp->Fit();
+  return Given(info.Env(), std::move(*otlp));
+}
+
 /// (file: Uint8Array, limit: number, last: BigUint64Array, sendsFirst: boolean, gzips: boolean): Promise
 Napi::Value DeltaPprofCall(const Napi::CallbackInfo& info) {
   Arguments arguments(info);
@@ -158,6 +170,7 @@ Napi::Value DeltaPprofCall(const Napi::CallbackInfo& info) {
 void RegisterPprof(Napi::Env env, Napi::Object exports) {
   exports.Set("countPprof", Napi::Function::New<CountPprofCall>(env, "countPprof"));
   exports.Set("deltaPprof", Napi::Function::New<DeltaPprofCall>(env, "deltaPprof"));
+  exports.Set("pprofToOtlp", Napi::Function::New<PprofToOtlpCall>(env, "pprofToOtlp"));
 }
 
 }  // namespace otelcodecs

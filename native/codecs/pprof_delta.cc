@@ -52,7 +52,7 @@ class DeltaWriter {
     strings_.assign(file_.strings().size(), false);
     locations_.assign(file_.locations().size(), false);
     functions_.assign(file_.functions().size(), false);
-    for (const uint32_t string : file_.restStrings()) strings_[string] = true;
+    MarkHead();
     WriteTypes();
     for (size_t i = 0; i < file_.samples().size(); i++)
       if (values_.IsWritten(i) && !WriteSample(i)) return false;
@@ -76,8 +76,17 @@ class DeltaWriter {
     out_.Bytes(Len(field), {c.at, c.left()});
   }
 
+  void MarkHead() {
+    const pprof::Head& head = file_.head();
+    for (const uint32_t string :
+         {head.dropFrames, head.keepFrames, head.docUrl, head.periodType.type, head.periodType.unit})
+      strings_[string] = true;
+    for (const uint32_t string : head.comments) strings_[string] = true;
+    for (const uint32_t string : file_.mappingStrings()) strings_[string] = true;
+  }
+
   void WriteTypes() {
-    const uint32_t byDefault = file_.defaultSampleType();
+    const uint32_t byDefault = file_.head().defaultSampleType;
     bool isThere = false;
     for (const uint32_t column : values_.written) {
       const ValueType type = file_.types()[column];
@@ -213,15 +222,16 @@ void PutAtFirst(std::span<const int64_t> byRow, std::span<const uint32_t> rows, 
 
 /// The time between two files, where both say theirs; else what the file says.
 uint64_t DurationOf(const File& file, const TotalsView& last) {
-  if (!last.isThere() || last.timeNanos() <= 0 || file.timeNanos() <= last.timeNanos()) return file.durationNanos();
-  return static_cast<uint64_t>(file.timeNanos()) - static_cast<uint64_t>(last.timeNanos());
+  const pprof::Head& head = file.head();
+  if (!last.isThere() || last.timeNanos() == 0 || head.timeNanos <= last.timeNanos()) return head.durationNanos;
+  return head.timeNanos - last.timeNanos();
 }
 
 }  // namespace
 
 std::optional<PprofDelta> DeltaPprof(Input profile, std::span<const uint64_t> last, bool sendsFirst) {
   File file;
-  if (!file.Read(profile)) return std::nullopt;
+  if (!file.Read(profile, true)) return std::nullopt;
   PprofDelta delta;
   Values values;
   values.width = file.types().size();
@@ -232,7 +242,7 @@ std::optional<PprofDelta> DeltaPprof(Input profile, std::span<const uint64_t> la
   delta.samplesBefore = static_cast<uint32_t>(samples);
   if (values.totals.empty()) return delta;
   values.all.resize(samples * values.width);
-  Totals totals(NamesOf(file, values), file.timeNanos(), values.totals.size(), samples);
+  Totals totals(NamesOf(file, values), file.head().timeNanos, values.totals.size(), samples);
   std::vector<uint32_t> rows(samples);
   for (size_t i = 0; i < samples; i++) {
     ContentKey key;

@@ -25,7 +25,8 @@ bool IdRows::Add(uint64_t id, uint32_t row) {
   return true;
 }
 
-bool File::Read(Input file) {
+bool File::Read(Input file, bool keys) {
+  hasKeys_ = keys;
   base_ = file.data;
   size_ = file.size;
   return size_ <= UINT32_MAX && ReadLayout() && ReadStrings() && ReadTypes() && ReadMappings() && ReadFunctions() &&
@@ -50,62 +51,52 @@ bool File::ReadLayout() {
 
 bool File::ReadRest(Cursor& c, uint32_t tag, const uint8_t* start) {
   const auto place = [&](const uint8_t* at) { return static_cast<uint32_t>(at - base_); };
-  const uint32_t field = tag >> 3;
-  uint64_t number;
+  const auto index = [&](uint32_t* out) { return (tag & 7) == 0 && otlp::ReadUint32(c, out) && *out <= INT32_MAX; };
   Cursor inner;
-  switch (field) {
-    case kDropFrames:
-    case kKeepFrames:
-    case kDocUrl:
-      if (!ReadNumber(c, tag, &number) || number > INT32_MAX) return false;
-      restStrings_.push_back(static_cast<uint32_t>(number));
-      break;
-    case kDefaultSampleType:
-      if (!ReadNumber(c, tag, &number) || number > INT32_MAX) return false;
-      defaultSampleType_ = static_cast<uint32_t>(number);
-      return true;  // written anew
-    case kTimeNanos:
-      if (!ReadNumber(c, tag, &timeNanos_)) return false;
-      break;
-    case kDurationNanos:
-      return ReadNumber(c, tag, &durationNanos_);
-    case kPeriod:
-      if (!ReadNumber(c, tag, &number)) return false;
-      break;
+  bool isSound = true;
+  switch (tag >> 3) {
+    case kDropFrames: isSound = index(&head_.dropFrames); break;
+    case kKeepFrames: isSound = index(&head_.keepFrames); break;
+    case kDocUrl: isSound = index(&head_.docUrl); break;
+    case kDefaultSampleType: return index(&head_.defaultSampleType);  // written anew, and the next but one too
+    case kTimeNanos: isSound = ReadNumber(c, tag, &head_.timeNanos); break;
+    case kDurationNanos: return ReadNumber(c, tag, &head_.durationNanos);
+    case kPeriod: isSound = ReadNumber(c, tag, &head_.period); break;
     case kPeriodType:
       // A second one would be merged with the first.
-      if ((tag & 7) != 2 || periodType_.to != 0 || !Enter(c, &inner)) return false;
-      periodType_ = {place(inner.at), place(inner.end)};
+      isSound = (tag & 7) == 2 && periodType_.to == 0 && Enter(c, &inner);
+      if (isSound) periodType_ = {place(inner.at), place(inner.end)};
       break;
     case kComment:
-      if (!EachNumber(c, tag, [&](uint64_t index) {
-            if (index > INT32_MAX || restStrings_.size() > kMaxMessages) return false;
-            restStrings_.push_back(static_cast<uint32_t>(index));
-            return true;
-          }))
-        return false;
+      isSound = EachNumber(c, tag, [&](uint64_t string) {
+        if (string > INT32_MAX || head_.comments.size() == kMaxMessages) return false;
+        head_.comments.push_back(static_cast<uint32_t>(string));
+        return true;
+      });
       break;
-    default:
-      if (!otlp::Skip(c, tag)) return false;
+    default: isSound = otlp::Skip(c, tag);
   }
-  rest_.push_back({place(start), place(c.at)});
-  return true;
+  if (isSound) rest_.push_back({place(start), place(c.at)});
+  return isSound;
 }
 
 bool File::ReadStrings() {
   // The first is always "".
   if (strings_.empty() || strings_[0].from != strings_[0].to) return false;
-  stringKeys_.resize(strings_.size());
+  stringKeys_.resize(hasKeys_ ? strings_.size() : 0);
   for (size_t row = 0; row < strings_.size(); row++) {
     const Cursor text = At(strings_[row]);
     if (!otlp::IsUtf8(text)) return false;
+    if (!hasKeys_) continue;
     KeyMixer mixer;
     mixer.Bytes(text);
     stringKeys_[row] = mixer.key();
   }
-  for (const uint32_t string : restStrings_)
+  for (const uint32_t string : {head_.dropFrames, head_.keepFrames, head_.docUrl, head_.defaultSampleType})
     if (string >= strings_.size()) return false;
-  return defaultSampleType_ < strings_.size();
+  for (const uint32_t string : head_.comments)
+    if (string >= strings_.size()) return false;
+  return true;
 }
 
 std::string_view File::text(uint32_t string) const {
@@ -131,10 +122,7 @@ bool File::ReadTypes() {
   types_.resize(sampleTypes_.size());
   for (size_t i = 0; i < sampleTypes_.size(); i++)
     if (!ReadValueType(sampleTypes_[i], &types_[i])) return false;
-  ValueType period;
-  if (!ReadValueType(periodType_, &period)) return false;
-  restStrings_.insert(restStrings_.end(), {period.type, period.unit});
-  return true;
+  return ReadValueType(periodType_, &head_.periodType);
 }
 
 bool File::ReadMappings() {
@@ -150,21 +138,21 @@ bool File::ReadMappings() {
         case 5: return ReadIndex(c, tag, &mappingFiles_[row]);
         case 6: {
           if (!ReadIndex(c, tag, &buildId)) return false;
-          restStrings_.push_back(buildId);
+          mappingStrings_.push_back(buildId);
           return true;
         }
         default: return tag >> 3 > 10 ? otlp::Skip(c, tag) : ReadNumber(c, tag, &number);
       }
     });
     if (!isSound || !mappingIds_.Add(id, row)) return false;
-    restStrings_.push_back(mappingFiles_[row]);
+    mappingStrings_.push_back(mappingFiles_[row]);
   }
   return true;
 }
 
 bool File::ReadFunctions() {
   functionIds_.Begin(functions_.size());
-  functionKeys_.resize(functions_.size());
+  functionKeys_.resize(hasKeys_ ? functions_.size() : 0);
   for (uint32_t row = 0; row < functions_.size(); row++) {
     uint64_t id = 0, line = 0;
     uint32_t texts[3] = {0, 0, 0};
@@ -175,6 +163,7 @@ bool File::ReadFunctions() {
       return field == 5 ? ReadNumber(c, tag, &line) : otlp::Skip(c, tag);
     });
     if (!isSound || !functionIds_.Add(id, row)) return false;
+    if (!hasKeys_) continue;
     KeyMixer mixer;
     for (const uint32_t text : texts) mixer.Key(stringKeys_[text]);
     mixer.Word(line);
@@ -185,7 +174,7 @@ bool File::ReadFunctions() {
 
 bool File::ReadLocations() {
   locationIds_.Begin(locations_.size());
-  locationKeys_.resize(locations_.size());
+  locationKeys_.resize(hasKeys_ ? locations_.size() : 0);
   for (uint32_t row = 0; row < locations_.size(); row++)
     if (!ReadLocation(row)) return false;
   return true;
@@ -209,6 +198,8 @@ bool File::ReadLocation(uint32_t row) {
   if (!isSound || !locationIds_.Add(id, row)) return false;
   uint32_t mappingRow = 0;
   if (mapping != 0 && !mappingIds_.Find(mapping, &mappingRow)) return false;
+  areLocationIdsRows_ &= id == row + 1;
+  if (!hasKeys_) return true;
   mixer.Word(address);
   mixer.Key(stringKeys_[mapping == 0 ? 0 : mappingFiles_[mappingRow]]);
   locationKeys_[row] = mixer.key();
@@ -227,6 +218,7 @@ bool File::ReadLine(Cursor c, KeyMixer* mixer) const {
   });
   uint32_t row;
   if (!isSound || !functionIds_.Find(function, &row)) return false;
+  if (!hasKeys_) return true;
   mixer->Key(functionKeys_[row]);
   mixer->Word(line);
   return true;
@@ -251,42 +243,28 @@ bool File::ReadLabel(Cursor c, Label* label) const {
 }
 
 bool File::ReadSample(Part sample, int64_t* values, ContentKey* key) const {
-  size_t count = 0;
   KeyMixer stack;
   ContentKey labels;
-  const bool isSound = EachOwnField(At(sample), [&](Cursor& c, uint32_t tag) {
+  const auto onLocation = [&](uint64_t id) {
     uint32_t row;
-    Cursor inner;
-    Label label;
-    switch (tag >> 3) {
-      case 1:
-        return EachNumber(c, tag, [&](uint64_t id) {
-          if (!LocationOf(id, &row)) return false;
-          stack.Key(locationKeys_[row]);
-          return true;
-        });
-      case 2:
-        return EachNumber(c, tag, [&](uint64_t value) {
-          if (count == types_.size()) return false;
-          values[count++] = static_cast<int64_t>(value);
-          return true;
-        });
-      case 3: {
-        if ((tag & 7) != 2 || !Enter(c, &inner) || !ReadLabel(inner, &label)) return false;
-        KeyMixer mixer;
-        for (const uint32_t text : {label.key, label.str, label.unit}) mixer.Key(stringKeys_[text]);
-        mixer.Word(static_cast<uint64_t>(label.num));
-        const ContentKey one = mixer.key();
-        labels.a += one.a;
-        labels.b += one.b;
-        return true;
-      }
-      default: return otlp::Skip(c, tag);
-    }
-  });
+    if (!LocationOf(id, &row)) return false;
+    stack.Key(locationKeys_[row]);
+    return true;
+  };
+  const auto onLabel = [&](const Label& label) {
+    KeyMixer mixer;
+    for (const uint32_t text : {label.key, label.str, label.unit}) mixer.Key(stringKeys_[text]);
+    mixer.Word(static_cast<uint64_t>(label.num));
+    const ContentKey one = mixer.key();
+    // A sum: the order of labels means nothing.
+    labels.a += one.a;
+    labels.b += one.b;
+    return true;
+  };
+  const bool isSound = ReadSampleParts(sample, values, onLocation, onLabel);
   stack.Key(labels);
   *key = stack.key();
-  return isSound && count == types_.size();
+  return isSound;
 }
 
 }  // namespace otelcodecs::pprof

@@ -60,6 +60,19 @@ struct ValueType {
   uint32_t unit = 0;
 };
 
+/// What the fields behind the tables say.
+struct Head {
+  uint32_t dropFrames = 0;
+  uint32_t keepFrames = 0;
+  uint32_t docUrl = 0;
+  uint32_t defaultSampleType = 0;
+  uint64_t timeNanos = 0;
+  uint64_t durationNanos = 0;
+  uint64_t period = 0;
+  ValueType periodType;
+  std::vector<uint32_t> comments;
+};
+
 struct Label {
   uint32_t key = 0;
   uint32_t str = 0;
@@ -94,8 +107,8 @@ class File {
   static constexpr size_t kMaxMessages = 1 << 20;
 
   /// False where any rule of the format is broken, or anything is unusual; then nothing else may be asked. What it
-  /// accepts src/codecs/pprof/decode.ts accepts.
-  bool Read(Input file);
+  /// accepts src/codecs/pprof/decode.ts accepts. Without `keys` no key may be asked for.
+  bool Read(Input file, bool keys);
 
   std::span<const Part> samples() const { return samples_; }
   std::span<const Part> mappings() const { return mappings_; }
@@ -105,23 +118,26 @@ class File {
   /// Fields behind these, with their tags, but for sample types and the duration.
   std::span<const Part> rest() const { return rest_; }
   std::span<const ValueType> types() const { return types_; }
-  /// Strings named by `rest`, default_sample_type excepted.
-  std::span<const uint32_t> restStrings() const { return restStrings_; }
-  int64_t timeNanos() const { return static_cast<int64_t>(timeNanos_); }
-  uint64_t durationNanos() const { return durationNanos_; }
-  uint32_t defaultSampleType() const { return defaultSampleType_; }
+  const Head& head() const { return head_; }
+  /// Strings of mappings.
+  std::span<const uint32_t> mappingStrings() const { return mappingStrings_; }
 
   Cursor At(Part part) const { return {base_ + part.from, base_ + part.to}; }
   std::string_view text(uint32_t string) const;
   const ContentKey& stringKey(uint32_t string) const { return stringKeys_[string]; }
 
-  /// Rows of the tables, by id.
+  /// Rows of the tables, by id. Where ids of locations are rows, id 1 is row 0, and so on.
+  bool MappingOf(uint64_t id, uint32_t* row) const { return mappingIds_.Find(id, row); }
+  bool areLocationIdsRows() const { return areLocationIdsRows_; }
   bool LocationOf(uint64_t id, uint32_t* row) const { return locationIds_.Find(id, row); }
   bool FunctionOf(uint64_t id, uint32_t* row) const { return functionIds_.Find(id, row); }
 
   /// Reads a sample: as many values as there are types. `key` says what its stack and its labels say; the order of labels
   /// means nothing.
   bool ReadSample(Part sample, int64_t* values, ContentKey* key) const;
+  /// The same for whoever wants to know of each location (by its id, which need not exist) and each label, and may refuse it.
+  template <typename OnLocation, typename OnLabel>
+  bool ReadSampleParts(Part sample, int64_t* values, OnLocation onLocation, OnLabel onLabel) const;
   bool ReadLabel(Cursor c, Label* label) const;
 
  private:
@@ -137,16 +153,40 @@ class File {
   bool ReadIndex(Cursor& c, uint32_t tag, uint32_t* index) const;
   bool ReadValueType(Part part, ValueType* type) const;
 
+  bool hasKeys_ = false;
+  bool areLocationIdsRows_ = true;
   const uint8_t* base_ = nullptr;
   size_t size_ = 0;
   std::vector<Part> sampleTypes_, samples_, mappings_, locations_, functions_, strings_, rest_;
   std::vector<ValueType> types_;
-  std::vector<uint32_t> restStrings_, mappingFiles_;
+  std::vector<uint32_t> mappingStrings_, mappingFiles_;
   std::vector<ContentKey> stringKeys_, functionKeys_, locationKeys_;
   IdRows mappingIds_, functionIds_, locationIds_;
   Part periodType_{0, 0};
-  uint64_t timeNanos_ = 0, durationNanos_ = 0;
-  uint32_t defaultSampleType_ = 0;
+  Head head_;
 };
+
+template <typename OnLocation, typename OnLabel>
+OTLP_INLINE bool File::ReadSampleParts(Part sample, int64_t* values, OnLocation onLocation, OnLabel onLabel) const {
+  size_t count = 0;
+  const bool isSound = EachOwnField(At(sample), [&](Cursor& c, uint32_t tag) {
+    Cursor inner;
+    Label label;
+    switch (tag >> 3) {
+      case 1:
+        return EachNumber(c, tag, onLocation);
+      case 2:
+        return EachNumber(c, tag, [&](uint64_t value) {
+          if (count == types_.size()) return false;
+          values[count++] = static_cast<int64_t>(value);
+          return true;
+        });
+      case 3:
+        return (tag & 7) == 2 && otlp::Enter(c, &inner) && ReadLabel(inner, &label) && onLabel(label);
+      default: return otlp::Skip(c, tag);
+    }
+  });
+  return isSound && count == types_.size();
+}
 
 }  // namespace otelcodecs::pprof

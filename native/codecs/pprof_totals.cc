@@ -44,10 +44,10 @@ const uint64_t* TotalsView::At(size_t row) const {
   return words_.data() + Totals::kHeadWords + row * (2 + columns_);
 }
 
-Totals::Totals(ContentKey names, int64_t timeNanos, size_t columns, size_t mostRows)
+Totals::Totals(ContentKey names, uint64_t timeNanos, size_t columns, size_t mostRows)
     : width_(2 + columns), slots_(EmptySlots(mostRows)) {
   words_.Reserve(kHeadWords + mostRows * width_);
-  for (const uint64_t word : {names.a, names.b, static_cast<uint64_t>(timeNanos), uint64_t{0}, uint64_t{columns}})
+  for (const uint64_t word : {names.a, names.b, timeNanos, uint64_t{0}, uint64_t{columns}})
     words_.Push(word);
 }
 

@@ -22,7 +22,7 @@ class TotalsView {
   size_t rows() const { return rows_; }
   size_t columns() const { return columns_; }
   ContentKey names() const { return {words_[0], words_[1]}; }
-  int64_t timeNanos() const { return static_cast<int64_t>(words_[2]); }
+  uint64_t timeNanos() const { return words_[2]; }
   ContentKey key(size_t row) const { return {At(row)[0], At(row)[1]}; }
   int64_t value(size_t row, size_t column) const { return static_cast<int64_t>(At(row)[2 + column]); }
 
@@ -40,7 +40,7 @@ class Totals {
   static constexpr size_t kHeadWords = 5;
 
   /// `names` says which columns these are: others cannot be compared.
-  Totals(ContentKey names, int64_t timeNanos, size_t columns, size_t mostRows);
+  Totals(ContentKey names, uint64_t timeNanos, size_t columns, size_t mostRows);
 
   /// The row of `key`, with zeros where it is new.
   uint32_t RowOf(const ContentKey& key);

@@ -31,6 +31,13 @@ class WireWriter {
     if (value != 0) Field(tag, value);
   }
 
+  void Fixed64(uint32_t tag, uint64_t value) {
+    Varint(tag);
+    uint8_t* at = out_.Reserve(8);
+    for (int shift = 0; shift < 64; shift += 8) *at++ = static_cast<uint8_t>(value >> shift);
+    out_.WroteTo(at);
+  }
+
   void Bytes(uint32_t tag, std::span<const uint8_t> bytes) {
     Field(tag, bytes.size());
     out_.Append(bytes);
@@ -65,6 +72,7 @@ class WireWriter {
   void Raw(std::span<const uint8_t> bytes) { out_.Append(bytes); }
 
   void Reserve(size_t more) { out_.Reserve(more); }
+  size_t size() const { return out_.size(); }
   std::span<const uint8_t> all() const { return out_.all(); }
   Buffer<uint8_t> Take() { return std::move(out_); }
 

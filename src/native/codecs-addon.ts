@@ -52,6 +52,11 @@ export interface CodecsAddon extends OtlpFunctions {
     gzips: boolean,
   ): Promise<readonly [numbers: Float64Array, file: Uint8Array, totals: BigUint64Array] | undefined>;
   /**
+   * A pprof file without gzip as an ExportProfilesServiceRequest of OTLP 1.10, which means what `decodePprof` makes of the
+   * file. Undefined where anything is wrong or unusual.
+   */
+  pprofToOtlp(file: Uint8Array): Uint8Array | undefined;
+  /**
    * Puts rows into the empty hash table `slots`; `WordRows` (src/pdata/rows.ts) says what the arrays are, and does
    * the same. `key`: two words of secret, and a mask for hashes. Gives how many rows equal an earlier one. Throws
    * RangeError where the arrays do not fit each other.

@@ -115,8 +115,11 @@ export interface DeferredBatch {
   readonly counts: SampleCounts;
   /** Memory that it keeps from being freed before it is made. */
   readonly heldBytes: number;
-  /** Called once at most, unless it throws: then whoever looked into the batch gets the error, each time. */
-  make(): ProfilesBatch;
+  /**
+   * Called once at most, unless it throws: then whoever looked into the batch gets the error, each time. `forOtlp`: it is
+   * about to be written as OTLP, and its columns need not be there.
+   */
+  make(forOtlp: boolean): ProfilesBatch;
 }
 
 /**
@@ -157,9 +160,14 @@ export class ProfilesBatch {
     return this.#deferred?.heldBytes;
   }
 
-  #made(): BatchParts {
+  /** To be called by whoever writes it as OTLP, before looking into it. */
+  prepareForOtlp(): void {
+    this.#made(true);
+  }
+
+  #made(forOtlp = false): BatchParts {
     if (this.#parts === undefined) {
-      const { dictionary, resources, unknown } = (this.#deferred as DeferredBatch).make();
+      const { dictionary, resources, unknown } = (this.#deferred as DeferredBatch).make(forOtlp);
       this.#parts = { dictionary, resources, unknown };
       this.#deferred = undefined;
     }

@@ -35,6 +35,7 @@ export function encodeOtlp(batch: ProfilesBatch, options: EncodeOptions): Uint8A
 
 /** Like `encodeOtlp`, in pieces, which to join costs a copy: large ranges are the batch's own bytes, to be read only. */
 export function encodeOtlpPieces(batch: ProfilesBatch, options: EncodeOptions): Uint8Array[] {
+  batch.prepareForOtlp();
   const writer = new RequestWriter(batch, options);
   return writer.write(batch);
 }

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-import { gunzipNow, outputLimit } from '../../compression/compression.ts';
+import { type DecompressLimits, gunzipNow, outputLimit } from '../../compression/compression.ts';
 import { WireReader } from '../../internal/wire-reader.ts';
 import { codecsAddon } from '../../native/codecs-addon.ts';
 import { ProfilesBatch } from '../../pdata/profiles-batch.ts';
 import { MemoryBudget } from './budget.ts';
 import { decodePprof, FORMAT, isGzip } from './decode.ts';
+import { decodePprofAsOtlp } from './decode-as-otlp.ts';
 import { Field, scanLayout } from './scan.ts';
 
 /** A file that was looked over without being kept in memory. */
@@ -48,9 +49,9 @@ export class PprofDeferral {
     return new ProfilesBatch({
       counts: { profiles, samples: profiles * samples, events: profiles * samples },
       heldBytes: file.length,
-      make: () => {
+      make: (forOtlp) => {
         this.#wasLookedInto = true;
-        return decodePprof(isGzip(file) ? gunzipNow(file, limits) : file, limits);
+        return decoded(isGzip(file) ? gunzipNow(file, limits) : file, limits, forOtlp);
       },
     });
   }
@@ -84,10 +85,14 @@ export function deferPprof(file: Uint8Array, inflated: Uint8Array, onLook?: () =
   return new ProfilesBatch({
     counts: { profiles, samples, events: samples },
     heldBytes: file.length,
-    make() {
+    make(forOtlp) {
       onLook?.();
-      if (held === undefined) return decodePprof(file, limits);
-      return decodePprof(held.deref() ?? gunzipNow(file, limits), limits);
+      return decoded(held === undefined ? file : (held.deref() ?? gunzipNow(file, limits)), limits, forOtlp);
     },
   });
+}
+
+/** Throws DecodeError. */
+function decoded(plain: Uint8Array, limits: DecompressLimits, forOtlp: boolean): ProfilesBatch {
+  return forOtlp ? decodePprofAsOtlp(plain, limits) : decodePprof(plain, limits);
 }

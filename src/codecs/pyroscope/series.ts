@@ -52,8 +52,9 @@ function deferredSeries(labels: LabelSet, decoded: ProfilesBatch, options: Serie
   return new ProfilesBatch({
     counts: { profiles, samples, events },
     heldBytes: decoded.deferredBytes ?? 0,
-    make() {
-      void decoded.resources;
+    make(forOtlp) {
+      if (forOtlp) decoded.prepareForOtlp();
+      else void decoded.resources;
       return batchOfSeries(labels, decoded, options);
     },
   });
