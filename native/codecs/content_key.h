@@ -20,15 +20,15 @@ struct ContentKey {
 /// process, so that nobody outside can make up two contents with one key. Keys mean nothing in another process.
 class KeyMixer {
  public:
-  KeyMixer() : a_(secret().a), b_(secret().b) {}
+  KeyMixer() : a_(kSecret.a), b_(kSecret.b) {}
 
   void Word(uint64_t word) {
-    a_ = Folded(a_ ^ word, secret().forA);
-    b_ = Folded(b_ ^ word, secret().forB);
+    a_ = Folded(a_ ^ word, kSecret.forA);
+    b_ = Folded(b_ ^ word, kSecret.forB);
   }
   void Key(const ContentKey& key) {
-    a_ = Folded(a_ ^ key.a, secret().forA);
-    b_ = Folded(b_ ^ key.b, secret().forB);
+    a_ = Folded(a_ ^ key.a, kSecret.forA);
+    b_ = Folded(b_ ^ key.b, kSecret.forB);
   }
   /// And how many they are.
   void Bytes(otlp::Cursor bytes) {
@@ -40,14 +40,13 @@ class KeyMixer {
     Word(rest << 8 | (size & 0xff));
     if (size > 0xff) Word(size);
   }
-  ContentKey key() const { return {Folded(a_, secret().b | 1), Folded(b_, secret().a | 1)}; }
+  ContentKey key() const { return {Folded(a_, kSecret.b | 1), Folded(b_, kSecret.a | 1)}; }
 
  private:
   struct Secret {
     uint64_t a, b, forA, forB;
   };
   static Secret MakeSecret();
-  static const Secret& secret() { return kSecret; }
   static const Secret kSecret;
 
   static uint64_t Folded(uint64_t word, uint64_t multiplier) {

@@ -2,6 +2,9 @@
 #include <napi.h>
 
 #include <optional>
+#include <span>
+#include <utility>
+#include <vector>
 
 #include "arguments.h"
 #include "given.h"

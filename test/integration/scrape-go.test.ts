@@ -100,8 +100,10 @@ for (const [name, fn] of [
     assert.deepEqual(got, ofTotals(theirs));
     const options = { maxBytes: 1 << 24, first: 'skip', deferral: new PprofDeferral() } as const;
     const earlier = await fileDelta(first, undefined, options);
-    const inAddon = await fileDelta(second, earlier?.totals, options);
-    assert.equal(inAddon?.outcome, 'delta');
+    assert.ok(typeof earlier === 'object');
+    const inAddon = await fileDelta(second, earlier.totals, options);
+    assert.ok(typeof inAddon === 'object');
+    assert.equal(inAddon.outcome, 'delta');
     assert.deepEqual(inAddon.made && ofTotals(meaning(inAddon.made.batch)), ofTotals(theirs));
     // What the server gets is read by Go too.
     writeFileSync(output, inAddon.made?.file ?? '');

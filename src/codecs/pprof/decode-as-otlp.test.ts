@@ -10,6 +10,7 @@ import { randomPprof } from '../../internal/testing/pprof-meaning.ts';
 import { DecodeError } from '../../internal/wire-reader.ts';
 import { codecsAddon } from '../../native/codecs-addon.ts';
 import { meaningDifference } from '../../pdata/canonical.ts';
+import { ProfilesBatch } from '../../pdata/profiles-batch.ts';
 import { decodeOtlp } from '../otlp/decode.ts';
 import { encodeOtlp } from '../otlp/encode.ts';
 import { batchOfSeries } from '../pyroscope/series.ts';
@@ -60,6 +61,24 @@ describe('pprof that is written as OTLP', { skip: codecsAddon() === undefined &&
       const want = batchOfSeries(labels, decodePprof(file));
       assert.equal(meaningDifference(decodeOtlp(sent), want), undefined, name);
     }
+  });
+
+  it('is asked for by whoever writes OTLP, and by nobody else', () => {
+    const asked: boolean[] = [];
+    const deferred = (): ProfilesBatch =>
+      new ProfilesBatch({
+        counts: { profiles: 1, samples: 1, events: 1 },
+        heldBytes: 1,
+        make(forOtlp) {
+          asked.push(forOtlp);
+          return decodePprof(golden[0]?.file ?? new Uint8Array(0));
+        },
+      });
+    encodeOtlp(deferred(), { revision: '1.10' });
+    encodeOtlp(batchOfSeries(new Map([['a', 'b']]), deferred()), { revision: '1.10' });
+    void deferred().resources;
+    void batchOfSeries(new Map([['a', 'b']]), deferred()).dictionary;
+    assert.deepEqual(asked, [true, true, false, false]);
   });
 
   it('is refused as pprof is, and as pprof', () => {

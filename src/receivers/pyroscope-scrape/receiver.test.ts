@@ -251,6 +251,19 @@ describe('the pyroscope_scrape receiver', () => {
     assert.ok(settings.meter.value('receiver_scrape_delta_state_bytes') > 0);
   });
 
+  it('passes on what holds no totals, though a difference is asked for', async () => {
+    const target = await fakeTarget();
+    const { next, settings } = await scraping({
+      targets: [{ __address__: target.address }],
+      profiling_config: { ...onlyGoroutine, goroutine: { enabled: true, compute_delta: true } },
+    });
+    await next.taken(1);
+    const [batch = assert.fail()] = next.batches;
+    assert.equal(batch.deferredBytes, rememberedSeries(batch)?.[0]?.profiles[0]?.length);
+    assert.ok(batch.deferredBytes !== undefined && batch.sampleCount > 0);
+    assert.equal(settings.meter.value('receiver_scrape_deltas', { outcome: 'first' }), 0);
+  });
+
   it('scrapes its own part of the targets where they are spread over a cluster', async () => {
     const targets = await Promise.all(Array.from({ length: 16 }, fakeTarget));
     const members = { static: ['a:1', 'b:1'] };

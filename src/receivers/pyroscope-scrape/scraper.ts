@@ -111,6 +111,7 @@ export class Scraper {
     const [maxBytes, first, deferral] = [this.#maxBytes, this.#first, this.#deferral];
     const bodyBytes = body.length;
     const ofFile = await fileDelta(body, last, { maxBytes, first, deferral });
+    if (ofFile === 'no totals') return this.#whole(body, hold);
     if (ofFile !== undefined)
       return { bodyBytes, isEmpty: ofFile.wasEmpty, made: ofFile.made, delta: ofFile };
     const decoded = decodePprof(await this.#inflated(body, hold), { maxBytes });

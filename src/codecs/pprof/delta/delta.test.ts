@@ -88,6 +88,7 @@ const inTheAddon: Compare = async (bytes, last, first) => {
   const options = { maxBytes: 1 << 20, first, deferral: new PprofDeferral() };
   const file = bytes.length % 2 === 0 ? bytes : gzipSync(bytes);
   const delta = await fileDelta(file, last, options);
+  if (delta === 'no totals') return undefined;
   const nothing = new ProfilesBatch(new DictionaryBuilder().build(), []);
   return delta && { ...delta, batch: delta.made?.batch ?? nothing };
 };
@@ -309,6 +310,34 @@ for (const [way, compare] of WAYS)
       }
     });
   });
+
+describe('a difference in the addon', () => {
+  const bytes = file([{ stack: 'a', values: [1, 2, 3, 4] }]);
+  const options = { maxBytes: bytes.length, first: 'send' } as const;
+
+  it('is gzipped, unless what comes that way is looked into', async () => {
+    const deferral = new PprofDeferral();
+    const magics: unknown[] = [];
+    for (let i = 0; i < 2; i++) {
+      const delta = await fileDelta(bytes, undefined, { ...options, deferral });
+      assert.ok(typeof delta === 'object' && delta.made !== undefined);
+      magics.push(delta.made.file[0] === 0x1f && delta.made.file[1] === 0x8b);
+      assert.equal(lines(delta.made.batch).length, 4);
+    }
+    assert.deepEqual(magics, [true, false]);
+  });
+
+  it('is left to TypeScript where the file is larger than may be, with and without gzip', async () => {
+    const deferral = new PprofDeferral();
+    for (const input of [bytes, gzipSync(bytes)]) {
+      const maxBytes = bytes.length - 1;
+      assert.ok((await fileDelta(input, undefined, { ...options, deferral })) !== undefined);
+      assert.equal(await fileDelta(input, undefined, { ...options, maxBytes, deferral }), undefined);
+    }
+    const bomb = gzipSync(Buffer.alloc(3 << 20));
+    assert.equal(await fileDelta(bomb, undefined, { ...options, maxBytes: 1 << 30, deferral }), undefined);
+  });
+});
 
 describe('a store of totals', () => {
   it('lets go of what was set longest ago where it is full', async () => {

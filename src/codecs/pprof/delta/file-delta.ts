@@ -46,24 +46,24 @@ const NOTHING = new BigUint64Array(0);
 
 /**
  * `pprofDelta` of files, gzipped or not, by the addon: bytes to bytes, off the event loop, decoded when somebody looks into
- * them. Undefined where there is no addon, where the file holds no totals, and where it is not as it should be: then
+ * them. `no totals` where the file holds none; undefined where there is no addon, or the file is not as it should be: then
  * `pprofDelta` says more. Nobody may write to `file` until it settles.
  */
 export async function fileDelta(
   file: Uint8Array,
   last: FileTotals | undefined,
   { maxBytes, first, deferral }: FileDeltaOptions,
-): Promise<FileDelta | undefined> {
+): Promise<FileDelta | 'no totals' | undefined> {
   const words = last instanceof NativeTotals ? last.words : NOTHING;
   const limit = outputLimit(file, maxBytes);
-  // What is looked into is decoded at once, and waits nowhere.
+  // Of what is looked into the gzip would soon be taken off again.
   const gzips = !deferral.wasLookedInto;
   const told = await codecsAddon()?.deltaPprof(file, limit, words, first === 'send', gzips);
   if (told === undefined) return undefined;
   const [numbers, bytes, totals] = told;
   const [code = 0, samplesBefore = 0, profiles = 0, samples = 0, plainBytes = 0] = numbers;
   const outcome = OUTCOMES[code];
-  if (outcome === undefined) return undefined;
+  if (outcome === undefined) return 'no totals';
   const batch = deferral.ofSound(bytes, { profiles, samples, plainBytes });
   return {
     outcome,
