@@ -2,9 +2,11 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { lockDirectory } from '../../src/extensions/file-storage/directory-lock.ts';
 import { packageRoot } from '../../src/internal/package-root.ts';
 
 const ENV = join(packageRoot(), '.cache', 'python-env');
+const LOCK = join(packageRoot(), '.cache', 'python-env-lock');
 const STUBS = join(ENV, 'stubs');
 const PACKAGES = [
   'grpcio>=1.60',
@@ -43,13 +45,38 @@ export function pythonEnv(): PythonEnv {
 }
 
 function makeEnv(): PythonEnv {
+  mkdirSync(LOCK, { recursive: true });
+  // Files of tests run beside each other, each in a process of its own.
+  const release = lockOf(LOCK);
+  try {
+    return madeUnderLock();
+  } finally {
+    release();
+  }
+}
+
+/** Waits until no other process has it. */
+function lockOf(directory: string): () => void {
+  const asleep = new Int32Array(new SharedArrayBuffer(4));
+  for (;;) {
+    try {
+      const release = lockDirectory(directory);
+      if (release !== undefined) return release;
+    } catch (error) {
+      // It was given back while it was looked at.
+      if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
+    }
+    Atomics.wait(asleep, 0, 0, 200);
+  }
+}
+
+function madeUnderLock(): PythonEnv {
   const python = join(ENV, 'bin', 'python');
   const ready = join(ENV, 'ready');
   const wanted = PACKAGES.join(' ');
   const has = existsSync(ready) ? readFileSync(ready, 'utf8') : undefined;
   if (has !== wanted) {
     if (has === undefined) rmSync(ENV, { recursive: true, force: true });
-    mkdirSync(join(packageRoot(), '.cache'), { recursive: true });
     try {
       run('python3', '-m', 'venv', ENV);
     } catch (cause) {
