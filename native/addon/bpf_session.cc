@@ -64,11 +64,6 @@ int KeepLog(libbpf_print_level level, const char* format, va_list args) {
 
 bool EndsWith(std::string_view text, std::string_view tail) { return text.ends_with(tail); }
 
-int HandleRecord(void* context, void* data, size_t size) {
-  (*static_cast<BpfSession::SampleSink*>(context))({static_cast<const uint8_t*>(data), size});
-  return 0;
-}
-
 uint32_t RingBytesFor(size_t cpus, uint32_t samplesPerSecond) {
   const uint64_t wanted = cpus * samplesPerSecond * kTypicalRecordBytes * kRingMilliseconds / 1000;
   return std::bit_ceil(static_cast<uint32_t>(std::clamp<uint64_t>(wanted, kMinRingBytes, kMaxRingBytes)));
@@ -236,7 +231,7 @@ Failure BpfSession::MapArrays() {
   if (area == MAP_FAILED) return SystemFailure(errno, "mmap", "cannot map the eBPF mapping table");
   mappings_ = static_cast<op_mapping*>(area);
 
-  ring_.reset(ring_buffer__new(samplesFd_, HandleRecord, &sink_, nullptr));
+  ring_.reset(ring_buffer__new(samplesFd_, TakeRecord, this, nullptr));
   if (!ring_) return SystemFailure(errno, "mmap", "cannot map the eBPF ring buffer");
   // What the kernel accounts for these types, roughly: contents plus 64 bytes a hash element.
   const uint32_t processes = bpf_map__max_entries(bpf_object__find_map_by_name(object_.get(), "processes"));
@@ -288,7 +283,18 @@ void BpfSession::Detach() {
   events_.clear();
 }
 
-bool BpfSession::Drain() { return ring_buffer__consume(ring_.get()) > 0; }
+int BpfSession::TakeRecord(void* session, void* data, size_t size) {
+  auto* self = static_cast<BpfSession*>(session);
+  self->sink_({static_cast<const uint8_t*>(data), size});
+  self->drainedBytes_ += size;
+  return self->drainedBytes_ < self->ringBytes_ ? 0 : -EAGAIN;  // this record is taken either way
+}
+
+bool BpfSession::Drain() {
+  drainedBytes_ = 0;
+  const int records = ring_buffer__consume(ring_.get());
+  return records > 0 || records == -EAGAIN;
+}
 
 int BpfSession::SetProcess(const op_process& process) { return BpfMapUpdate(processesFd_, &process.tgid, &process); }
 

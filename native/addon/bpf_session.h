@@ -48,7 +48,8 @@ class BpfSession {
   int MapFd(const char* name) const;
 
   int sampleFd() const { return samplesFd_; }
-  /// Hands every waiting record to the sink; false if there was none.
+  /// Hands every waiting record to the sink, a ring full of them at most, for many CPUs may write faster than one thread
+  /// reads; false if there was none.
   bool Drain();
 
   std::span<op_mapping> mappings() const { return {mappings_, mappingCount_}; }
@@ -72,6 +73,7 @@ class BpfSession {
   Failure Configure(const Options& options);
   Failure MapArrays();
   Failure FillCommRules(const Options& options);
+  static int TakeRecord(void* session, void* data, size_t size);
 
   struct ObjectCloser {
     void operator()(bpf_object* object) const;
@@ -92,6 +94,7 @@ class BpfSession {
   size_t mappingBytes_ = 0;
   uint64_t mapBytes_ = 0;
   uint32_t ringBytes_ = 0;
+  size_t drainedBytes_ = 0;  // of the drain that goes on
   int programFd_ = -1;
   int samplesFd_ = -1;
   int processesFd_ = -1;

@@ -171,6 +171,18 @@ service: { telemetry: { metrics: { level: none } }, pipelines: { profiles: { rec
     assert.equal(recorded.stats['off_cpu_away'], 0);
   });
 
+  it('answers, and counts every switch, where threads do nothing but switch', async () => {
+    const recorded = await record({ off_cpu_threshold: 1, samples_per_second: 20 }, async (source) => {
+      const switching = await prepared('switches', '8');
+      await source.collect();
+      await untilStats(source, ({ off_cpu_switches = 0 }) => off_cpu_switches > 300_000);
+      await source.collect();
+      await end(switching);
+    });
+    assertAddsUp(recorded);
+    assert.ok(recorded.delivered > 100_000, `${recorded.delivered} of ${recorded.stats['samples']}`);
+  });
+
   it('sees programs of 50 ms by name among a thousand others a second', async () => {
     const short = new Set<number>();
     let cpuNs = 0;

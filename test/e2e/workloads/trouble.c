@@ -122,6 +122,33 @@ static int threads(int count) {
   return 0;
 }
 
+static int pipes[64][2][2];
+
+/* Half of a pair: waits for a byte and sends it back, for ever. */
+static void *pass(void *half) {
+  const int i = (int)(long)half;
+  int(*pair)[2] = pipes[i / 2];
+  char byte = 0;
+  if (i % 2) (void)!write(pair[0][1], &byte, 1);
+  while (read(pair[i % 2][0], &byte, 1) == 1 && write(pair[(i + 1) % 2][1], &byte, 1) == 1) {
+  }
+  return NULL;
+}
+
+/* Pairs of threads that do nothing but wait for each other. */
+static int switches(int count) {
+  if (count > 64) return 1;
+  for (int i = 0; i < count; i++)
+    if (pipe(pipes[i][0]) != 0 || pipe(pipes[i][1]) != 0) return 1;
+  for (long half = 0; half < 2 * count; half++) {
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, pass, (void *)half) != 0) return 1;
+  }
+  say("ready");
+  wait_for_the_end();
+  return 0;
+}
+
 /* Executable pages with a hole behind each, so that none can be told as one with its neighbour. */
 static int maps(int count) {
   char *area = mmap(NULL, count * 8192ul, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -156,6 +183,7 @@ int main(int argc, char **argv) {
   if (!strcmp(what, "storm") && argc > 4) return storm(count, atoi(argv[3]), argv + 4);
   if (!strcmp(what, "crowd")) return crowd(count);
   if (!strcmp(what, "threads")) return threads(count);
+  if (!strcmp(what, "switches")) return switches(count);
   if (!strcmp(what, "maps")) return maps(count);
   if (!strcmp(what, "memory") && argc > 2) return in_memory(argv[2]);
   if (!strcmp(what, "orphan")) {
