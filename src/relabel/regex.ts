@@ -56,6 +56,32 @@ export class RelabelRegex {
   }
 }
 
+/** What label names become under an expression and a template: the few there are come with every set. */
+export class Renames {
+  readonly #regex: RelabelRegex;
+  readonly #template: Template;
+  readonly #known = new Map<string, string | false>();
+
+  constructor(regex: RelabelRegex, template: Template) {
+    this.#regex = regex;
+    this.#template = template;
+  }
+
+  /** Undefined where the expression does not match. */
+  of(name: string): string | undefined {
+    let renamed = this.#known.get(name);
+    if (renamed === undefined) {
+      const groups = this.#regex.match(name);
+      renamed = groups === undefined ? false : this.#template.expand(groups);
+      if (name.length <= MEMO_TEXT_LENGTH) {
+        if (this.#known.size >= MEMO_ENTRIES) this.#known.clear();
+        this.#known.set(name, renamed);
+      }
+    }
+    return renamed === false ? undefined : renamed;
+  }
+}
+
 const SIMPLE = /^\^?([^\\.+*?()|[\]{}^$]*)(\.[*+]|\(\.[*+]\))?\$?$/;
 
 function simplify(source: string): Simple | undefined {

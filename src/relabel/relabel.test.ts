@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { type LabelSet, relabel } from './relabel.ts';
@@ -341,4 +342,42 @@ test('rules give what a naive interpreter gives', () => {
     }),
     { numRuns: 500 },
   );
+});
+
+test('hashmod is right for every modulus', () => {
+  const sum = (text: string): bigint => createHash('md5').update(text).digest().readBigUInt64BE(8);
+  const edges = [1n, 2n, 255n, 256n, (1n << 45n) - 1n, 1n << 45n, (1n << 45n) + 1n, (1n << 64n) - 1n];
+  const modulus = fc.oneof(fc.constantFrom(...edges), fc.bigInt({ min: 1n, max: (1n << 64n) - 1n }));
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary' }), modulus, (a, by) => {
+      const rule = { source_labels: ['a'], target_label: 'b', action: 'hashmod', modulus: by };
+      assert.deepEqual(run({ a }, rule), { ...(a === '' ? {} : { a }), b: (sum(a) % by).toString() });
+    }),
+    { numRuns: 1000 },
+  );
+});
+
+test('a rule on names is right for more of them than it remembers', () => {
+  const [mapped, dropped] = [
+    compileRule({ action: 'labelmap', regex: 'old_(.+)', replacement: 'new_$1' }),
+    compileRule({ action: 'labeldrop', regex: 'old_.*' }),
+  ];
+  for (let i = 0; i < 2000; i++) {
+    const n = i % 700;
+    const result = relabel(
+      new Map([
+        [`old_${n}`, 'x'],
+        [`${n}`, 'y'],
+      ]),
+      [mapped, dropped],
+    );
+    assert.ok(result.kept);
+    assert.deepEqual(
+      [...result.labels],
+      [
+        [`${n}`, 'y'],
+        [`new_${n}`, 'x'],
+      ],
+    );
+  }
 });

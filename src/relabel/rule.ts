@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Template } from '../internal/re2.ts';
-import { RelabelRegex } from './regex.ts';
+import { RelabelRegex, Renames } from './regex.ts';
 
 const RELABEL_ACTIONS = [
   'replace',
@@ -41,6 +41,8 @@ export interface Rule {
   /** `targetLabel` and `replacement` with the groups that they refer to. */
   readonly target: Template;
   readonly value: Template;
+  /** Label names by `regex` and `value`. */
+  readonly names: Renames;
 }
 
 const DEFAULT_SEPARATOR = ';';
@@ -71,6 +73,7 @@ export function compileRule(options: RuleOptions): Rule {
   const regex = new RelabelRegex(options.regex ?? DEFAULT_REGEX);
   const targetLabel = options.target_label ?? '';
   const replacement = options.replacement ?? DEFAULT_REPLACEMENT;
+  const value = regex.template(replacement);
   const rule: Rule = {
     action,
     sourceLabels: options.source_labels ?? [],
@@ -80,7 +83,8 @@ export function compileRule(options: RuleOptions): Rule {
     targetLabel,
     replacement,
     target: regex.template(targetLabel),
-    value: regex.template(replacement),
+    value,
+    names: new Renames(regex, value),
   };
   checkTarget(rule);
   checkUnusedFields(rule, options);
