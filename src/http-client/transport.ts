@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-import { Agent, type Dispatcher, ProxyAgent } from 'undici';
+import { Agent, buildConnector, type Dispatcher, ProxyAgent } from 'undici';
 import type { Logger } from '../component/telemetry.ts';
 import { type TlsClientConfig, tlsClientSchema } from '../config/sections/tls.ts';
 import { type ClientTls, openClientTls } from '../config/sections/tls-source.ts';
 import { type Clock, systemClock } from '../internal/clock.ts';
+import { Connections } from './connections.ts';
 
 /** As long as Prometheus keeps an unused connection. */
 const IDLE_TIMEOUT_MS = 5 * 60_000;
@@ -173,7 +174,9 @@ export class Transport {
     };
     if (proxy === undefined) {
       const connect = { ...(tls && { ...tls, allowH2 }), ...(socketPath !== undefined && { socketPath }) };
-      return new Agent({ ...common, connect });
+      if (maxConnections !== undefined || allowH2) return new Agent({ ...common, connect });
+      const own = { ...common, connect: buildConnector(connect) };
+      return new Agent({ ...common, factory: (origin) => new Connections(origin, own) });
     }
     // Many proxies open tunnels to port 443 only, so plain HTTP is forwarded, not tunnelled.
     return new ProxyAgent({
