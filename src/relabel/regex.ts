@@ -2,10 +2,26 @@
 import { type Groups, Re2, type Template } from '../internal/re2.ts';
 import { type NativeRegex, nativeRegex } from './native-regex.ts';
 
-/** Matches remembered per expression; label values repeat with every batch. */
+/** Remembered per expression; label names and values repeat with every batch. */
 const MEMO_ENTRIES = 256;
 /** Longer texts are not kept. */
 const MEMO_TEXT_LENGTH = 512;
+
+/** Answers that are remembered. All go where they become too many: unlike with an Lru, finding one costs nothing more. */
+class Memo<T> {
+  readonly #known = new Map<string, T>();
+
+  get(text: string): T | undefined {
+    return this.#known.get(text);
+  }
+
+  keep(text: string, answer: T): T {
+    if (text.length > MEMO_TEXT_LENGTH) return answer;
+    if (this.#known.size >= MEMO_ENTRIES) this.#known.clear();
+    this.#known.set(text, answer);
+    return answer;
+  }
+}
 
 /** What the expression comes down to where it needs no automaton: `text`, `text.*`, `text(.*)` … */
 interface Simple {
@@ -20,7 +36,7 @@ export class RelabelRegex {
   readonly #re2: Re2;
   readonly #simple: Simple | undefined;
   readonly #native: NativeRegex | undefined;
-  readonly #memo = new Map<string, Groups | false>();
+  readonly #memo = new Memo<Groups | false>();
 
   /** Throws Error with Go's wording where `source` is no RE2 expression. */
   constructor(source: string) {
@@ -40,14 +56,8 @@ export class RelabelRegex {
     if (this.#simple !== undefined) return matchSimple(this.#simple, text);
     const native = this.#native;
     if (native !== undefined && text.length <= native.maxLength) return native.regex.exec(text) ?? undefined;
-    const known = this.#memo.get(text);
-    if (known !== undefined) return known === false ? undefined : known;
-    const groups = this.#re2.match(text);
-    if (text.length <= MEMO_TEXT_LENGTH) {
-      if (this.#memo.size >= MEMO_ENTRIES) this.#memo.clear();
-      this.#memo.set(text, groups ?? false);
-    }
-    return groups;
+    const groups = this.#memo.get(text) ?? this.#memo.keep(text, this.#re2.match(text) ?? false);
+    return groups === false ? undefined : groups;
   }
 
   /** A text that refers to the groups of this expression. */
@@ -60,7 +70,7 @@ export class RelabelRegex {
 export class Renames {
   readonly #regex: RelabelRegex;
   readonly #template: Template;
-  readonly #known = new Map<string, string | false>();
+  readonly #memo = new Memo<string | false>();
 
   constructor(regex: RelabelRegex, template: Template) {
     this.#regex = regex;
@@ -69,16 +79,13 @@ export class Renames {
 
   /** Undefined where the expression does not match. */
   of(name: string): string | undefined {
-    let renamed = this.#known.get(name);
-    if (renamed === undefined) {
-      const groups = this.#regex.match(name);
-      renamed = groups === undefined ? false : this.#template.expand(groups);
-      if (name.length <= MEMO_TEXT_LENGTH) {
-        if (this.#known.size >= MEMO_ENTRIES) this.#known.clear();
-        this.#known.set(name, renamed);
-      }
-    }
+    const renamed = this.#memo.get(name) ?? this.#memo.keep(name, this.#renamed(name));
     return renamed === false ? undefined : renamed;
+  }
+
+  #renamed(name: string): string | false {
+    const groups = this.#regex.match(name);
+    return groups === undefined ? false : this.#template.expand(groups);
   }
 }
 
