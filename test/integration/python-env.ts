@@ -59,13 +59,8 @@ function makeEnv(): PythonEnv {
 function lockOf(directory: string): () => void {
   const asleep = new Int32Array(new SharedArrayBuffer(4));
   for (;;) {
-    try {
-      const release = lockDirectory(directory);
-      if (release !== undefined) return release;
-    } catch (error) {
-      // It was given back while it was looked at.
-      if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
-    }
+    const release = lockDirectory(directory);
+    if (release !== undefined) return release;
     Atomics.wait(asleep, 0, 0, 200);
   }
 }

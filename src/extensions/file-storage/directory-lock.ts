@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-import { existsSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 const LOCK_NAME = 'lock';
+/** An empty lock is one that is being written, or of a process that was killed between two calls. */
+const WRITING_MS = 5_000;
 
 /**
  * Takes a directory for this process alone and returns what gives it back. Undefined while another process has it. One
@@ -18,12 +20,23 @@ export function lockDirectory(directory: string): (() => void) | undefined {
     } catch (error) {
       if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
     }
-    const holder = readFileSync(path, 'utf8');
-    const pid = Number(holder.split(' ')[0]);
-    if (Number.isInteger(pid) && pid > 0 && holder === identityOf(pid)) return undefined;
-    unlinkSync(path);
+    if (isHeld(path)) return undefined;
+    rmSync(path, { force: true });
   }
   return undefined;
+}
+
+/** False where its process has ended, and where it has just been given back. */
+function isHeld(path: string): boolean {
+  try {
+    const holder = readFileSync(path, 'utf8');
+    if (holder === '') return Date.now() - statSync(path).mtimeMs < WRITING_MS;
+    const pid = Number(holder.split(' ')[0]);
+    return Number.isInteger(pid) && pid > 0 && holder === identityOf(pid);
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return false;
+    throw error;
+  }
 }
 
 /** Where the lock is not ours any more, its new holder keeps it. */
