@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // `npm test`: set up, then every check and every test. One argument or more: only these test files.
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { printFailure, setUp } from './setup.mjs';
@@ -45,11 +45,16 @@ try {
   });
   // What the profiler keeps between runs belongs to this run only.
   const cache = mkdtempSync(join(tmpdir(), 'otelcol-profiles-test-cache-'));
+  // What failed is said once more at the end, half an hour of output later.
+  const failures = mkdtempSync(join(tmpdir(), 'otelcol-profiles-test-failures-'));
   const files = chosen.length > 0 ? chosen : testFiles(['src', 'web', 'test']);
   /** Gives back whether they passed. */
   const runTests = (paths, atOnce) => {
     if (paths.length === 0) return true;
-    const flags = ['--import', 'tsx', '--test', '--test-reporter=spec', '--test-timeout=600000'];
+    const flags = ['--import', 'tsx', '--test', '--test-timeout=600000'];
+    const list = join(failures, `${atOnce}.txt`);
+    flags.push('--test-reporter=spec', '--test-reporter-destination=stdout');
+    flags.push('--test-reporter=./scripts/failed-tests.mjs', `--test-reporter-destination=${list}`);
     const { status } = spawnSync(process.execPath, [...flags, `--test-concurrency=${atOnce}`, ...paths], {
       cwd: root,
       stdio: 'inherit',
@@ -74,6 +79,8 @@ try {
     const { status } = spawnSync(process.execPath, kernels, { cwd: root, stdio: 'inherit' });
     process.exitCode ||= status ?? 1;
   }
+  for (const name of readdirSync(failures)) process.stdout.write(readFileSync(join(failures, name), 'utf8'));
+  rmSync(failures, { recursive: true, force: true });
 } catch (error) {
   if (!(error instanceof StepError)) throw error;
   printFailure(error);

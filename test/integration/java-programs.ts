@@ -53,6 +53,11 @@ export class JavaWorker {
     await this.line('done');
   }
 
+  /** Stands still from now on, with its connections open. */
+  freeze(): void {
+    this.#child.kill('SIGSTOP');
+  }
+
   async stop(): Promise<void> {
     const ended = this.#child.exitCode === null ? once(this.#child, 'exit') : undefined;
     this.#child.kill('SIGKILL');

@@ -5,7 +5,6 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
-import { setTimeout as delay } from 'node:timers/promises';
 import { findJdks, hasMaven, type Jdk, needJar } from '../java.ts';
 import { leftOutUnless } from '../left-out.ts';
 import { BothEnds, shareOf, totalOf } from './both-ends.ts';
@@ -26,12 +25,26 @@ const WITHOUT_AGENT = WITHOUT_JAVA || leftOutUnless(hasMaven(), 'needs Maven, wh
 const folder = mkdtempSync(join(tmpdir(), 'pyroscope-java-'));
 after(() => rmSync(folder, { recursive: true }));
 
-/** Runs a program that works under Pyroscope's agent until over push.v1 the stacks of all types have come. */
+/** Tells from the stacks of a type whether enough of them have come. */
+type Enough = (folded: string) => boolean;
+
+/** Whether it has come at all. */
+const some =
+  (name: RegExp): Enough =>
+  (folded) =>
+    name.test(folded);
+/** Whether it is more than half: the first seconds are those of the compiler, the more of them the busier the machine. */
+const most =
+  (name: RegExp): Enough =>
+  (folded) =>
+    shareOf(folded, name) > 0.5;
+
+/** Runs a program that works under Pyroscope's agent until over push.v1 enough of all types has come. */
 async function underAgent(
   ends: BothEnds,
   service: string,
   env: NodeJS.ProcessEnv,
-  wanted: Readonly<Record<string, RegExp>>,
+  wanted: Readonly<Record<string, Enough>>,
 ): Promise<void> {
   assert.ok(jdk);
   const agent = needJar('io.pyroscope', 'agent', '2.9.2');
@@ -46,22 +59,21 @@ async function underAgent(
   try {
     await worker.line('ready');
     const end = performance.now() + WITHIN_MS;
-    for (const [type, stack] of Object.entries(wanted)) {
+    for (const [type, isEnough] of Object.entries(wanted)) {
       for (;;) {
         const folded = await ends.push.folded(type, service);
-        if (stack.test(folded)) break;
+        if (isEnough(folded)) break;
         const types = await ends.push.types(service);
         assert.ok(performance.now() < end, `${type}: ${folded}; ${types.join(' ')}; ${ends.log.join('\n')}`);
         await worker.work();
       }
     }
+    // Whoever is ended takes an upload under way back, from one end or from both. One that stands still gets its answer.
+    worker.freeze();
+    await ends.drain();
   } finally {
     await worker.stop();
   }
-  // An upload that was under way when the agent ended has nobody who waits for its answer. It comes to its end before the
-  // collector does: cut off by that, it would count as lost.
-  await delay(1_500);
-  await ends.drain();
   ends.assertAllTaken();
 }
 
@@ -76,12 +88,12 @@ describe('profiles of Java arrive over push.v1 and OTLP, with types, labels, tot
       PYROSCOPE_PROFILER_LOCK: '1us',
     };
     await underAgent(ends, 'java-shop', env, {
-      [CPU]: /Work\.burn/,
-      [`memory:${ALLOCATED}`]: /Work\.burn/,
-      [WAITED]: /Work\.compete/,
+      [CPU]: most(/Work\.burn/),
+      [`memory:${ALLOCATED}`]: some(/Work\.burn/),
+      [WAITED]: some(/Work\.compete/),
     });
     const cpu = await ends.same('java-shop', { ...EU, jfr_event: 'itimer', pyroscope_spy: 'javaspy' }, CPU);
-    assert.ok(shareOf(cpu, /Work\.burn/) > 0.5, cpu);
+    assert.match(cpu, /Work\.burn/);
     // Ticks of 10 ms.
     assert.equal(totalOf(cpu) % 1e7, 0);
     await ends.same('java-shop', EU, `memory:${ALLOCATED}`, `space:${ALLOCATED}`);
@@ -94,9 +106,9 @@ describe('profiles of Java arrive over push.v1 and OTLP, with types, labels, tot
     const ends = await BothEnds.start(receivers, 'java-otlp');
     t.after(() => ends.stop());
     const env = { PYROSCOPE_SERVER_ADDRESS: ends.endpoint('OTLP server listens'), PYROSCOPE_FORMAT: 'otlp' };
-    await underAgent(ends, 'java-otlp', env, { [ITIMER]: /Work\.burn/ });
+    await underAgent(ends, 'java-otlp', env, { [ITIMER]: most(/Work\.burn/) });
     const cpu = await ends.same('java-otlp', {}, ITIMER);
-    assert.ok(shareOf(cpu, /Work\.burn/) > 0.5, cpu);
+    assert.match(cpu, /Work\.burn/);
     assert.equal(totalOf(cpu) % 1e7, 0);
   });
 
@@ -148,7 +160,7 @@ async function recorded(jdk: Jdk): Promise<string> {
       execFileSync(javaTool(jdk, 'jcmd'), [pid, ...args]);
     };
     jcmd('JFR.start', 'name=test', 'settings=profile');
-    await worker.work();
+    for (let round = 0; round < 3; round++) await worker.work();
     jcmd('JFR.dump', 'name=test', `filename=${file}`);
   } finally {
     await worker.stop();
