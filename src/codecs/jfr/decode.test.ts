@@ -286,6 +286,29 @@ describe('chunks', () => {
     assert.equal(only(bytes), '.b;.a 10000000');
   });
 
+  it('may have classes and fields of names that every object has a member of', () => {
+    const odd = [
+      { name: 'valueOf', type: 'long' },
+      { name: 'toString', type: 'constructor' },
+    ];
+    const values = { valueOf: 3, toString: { x: 4, y: 5 } };
+    const classes = CLASSES.map((cls) =>
+      cls.name === 'jdk.ExecutionSample' || cls.name === 'jdk.ActiveSetting'
+        ? { ...cls, fields: [...odd, ...cls.fields] }
+        : cls,
+    );
+    const maker = new RecordingMaker()
+      .add('jdk.ActiveSetting', { id: 0, name: 'event', value: 'itimer', ...values })
+      .add('jdk.ExecutionSample', { ...running('x.y'), ...values });
+    const bytes = maker.chunk({
+      classes: [
+        { name: 'constructor', fields: ['x', 'y'].map((name) => ({ name, type: 'long' })) },
+        ...classes,
+      ],
+    });
+    assert.equal(only(bytes), 'x.y 10000000');
+  });
+
   it('that are still being written are read as far as they go', () => {
     const losses = noJfrLosses();
     const whole = second.chunk({ incomplete: true });

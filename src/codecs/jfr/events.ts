@@ -68,15 +68,19 @@ const STACK_TRACE = 'jdk.types.StackTrace';
 const THREAD_STATE = 'jdk.types.ThreadState';
 
 /** Fields that async-profiler's fork of Pyroscope adds: the labels and the span of the thread. */
-const CORRELATION: Readonly<Record<string, number>> = {
-  contextId: Slot.context,
-  spanId: Slot.span,
-  spanName: Slot.spanName,
-  traceIdHi: Slot.traceHigh,
-  traceIdLo: Slot.traceLow,
-};
+const CORRELATION: ReadonlyMap<string, number> = new Map(
+  Object.entries({
+    contextId: Slot.context,
+    spanId: Slot.span,
+    spanName: Slot.spanName,
+    traceIdHi: Slot.traceHigh,
+    traceIdLo: Slot.traceLow,
+  }),
+);
 
-const SETTING: Readonly<Record<string, number>> = { id: Slot.id, name: Slot.name, value: Slot.value };
+const SETTING: ReadonlyMap<string, number> = new Map(
+  Object.entries({ id: Slot.id, name: Slot.name, value: Slot.value }),
+);
 
 /** An event of a chunk that is read. */
 export interface EventReader {
@@ -107,7 +111,7 @@ export function eventReaders(
     const slotOfField = (field: JfrField): number | undefined => slotOf(metadata, source, field);
     const layout = compiler.compile(cls, slotOfField);
     const amount = cls.fields.find((field) => field.name === source.amount);
-    const ties: readonly number[] = Object.values(CORRELATION);
+    const ties: readonly number[] = [...CORRELATION.values()];
     readers.set(cls.id, {
       kind: source.kind,
       row,
@@ -130,8 +134,8 @@ function slotOf(metadata: JfrMetadata, { kind, amount }: EventSource, field: Jfr
     return field.name === 'state' && type === THREAD_STATE ? Slot.state : undefined;
   }
   if (kind === 'setting') {
-    return type === (field.name === 'id' ? 'long' : 'java.lang.String') ? SETTING[field.name] : undefined;
+    return type === (field.name === 'id' ? 'long' : 'java.lang.String') ? SETTING.get(field.name) : undefined;
   }
   if (type !== 'long' && type !== 'int') return undefined;
-  return field.name === amount ? Slot.amount : CORRELATION[field.name];
+  return field.name === amount ? Slot.amount : CORRELATION.get(field.name);
 }

@@ -33,8 +33,10 @@ export interface Layout {
 }
 
 /** Widths of integers; as LEB128 one byte at least. */
-const INTEGERS: Readonly<Record<string, number>> = { short: 2, char: 2, int: 4, long: 8 };
-const BYTES: Readonly<Record<string, number>> = { boolean: 1, byte: 1, float: 4, double: 8 };
+const INTEGERS: ReadonlyMap<string, number> = new Map(Object.entries({ short: 2, char: 2, int: 4, long: 8 }));
+const BYTES: ReadonlyMap<string, number> = new Map(
+  Object.entries({ boolean: 1, byte: 1, float: 4, double: 8 }),
+);
 const STRING = 'java.lang.String';
 
 /** Compiles the layouts of a chunk. */
@@ -81,9 +83,9 @@ export class LayoutCompiler {
     if (field.isConstant) return maker.integer(8, slot);
     const cls = this.#metadata.byId.get(field.type);
     if (cls === undefined) return this.#c.fail(`field "${field.name}" of unknown type ${field.type}`);
-    const width = INTEGERS[cls.name];
+    const width = INTEGERS.get(cls.name);
     if (width !== undefined) return maker.integer(width, slot);
-    const bytes = BYTES[cls.name];
+    const bytes = BYTES.get(cls.name);
     if (bytes !== undefined) return maker.bytes(bytes, slot);
     if (cls.name === STRING) return maker.string(slot);
     return this.#add(maker, cls, () => undefined, within);

@@ -28,7 +28,7 @@ export const CONSTANT_CLASSES: readonly string[] = [
 ];
 
 /** Indices of the table's `FRAME_KINDS`; all others are the first. */
-const KIND_OF: Readonly<Record<string, number>> = { Native: 1, 'C++': 1, Kernel: 2 };
+const KIND_OF: ReadonlyMap<string, number> = new Map(Object.entries({ Native: 1, 'C++': 1, Kernel: 2 }));
 
 /** A class whose constants are read: where they are, and how they lie. */
 interface Readable {
@@ -169,7 +169,7 @@ export class Symbols {
     const row = this.#frameTypes.pool.index.find(lo, hi);
     const known = this.#kinds.get(row);
     if (known !== undefined) return known;
-    const kind = KIND_OF[this.#textOf(this.#frameTypes, lo, hi)] ?? 0;
+    const kind = KIND_OF.get(this.#textOf(this.#frameTypes, lo, hi)) ?? 0;
     this.#kinds.set(row, kind);
     return kind;
   }

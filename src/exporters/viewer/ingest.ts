@@ -208,27 +208,29 @@ class BatchRows {
   }
 }
 
-const KIND_BY_EXTENSION: Readonly<Record<string, string>> = {
-  go: 'go',
-  py: 'cpython',
-  rb: 'ruby',
-  js: 'v8js',
-  mjs: 'v8js',
-  cjs: 'v8js',
-  ts: 'v8js',
-  java: 'jvm',
-  kt: 'jvm',
-  scala: 'jvm',
-  php: 'php',
-  pl: 'perl',
-  cs: 'dotnet',
-  erl: 'beam',
-  ex: 'beam',
-};
+const KIND_BY_EXTENSION: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    go: 'go',
+    py: 'cpython',
+    rb: 'ruby',
+    js: 'v8js',
+    mjs: 'v8js',
+    cjs: 'v8js',
+    ts: 'v8js',
+    java: 'jvm',
+    kt: 'jvm',
+    scala: 'jvm',
+    php: 'php',
+    pl: 'perl',
+    cs: 'dotnet',
+    erl: 'beam',
+    ex: 'beam',
+  }),
+);
 
 /** For producers that do not tell the frame type: pprof has no word for it. */
 function guessKind(file: string, binary: string): string {
-  const known = KIND_BY_EXTENSION[file.slice(file.lastIndexOf('.') + 1)];
+  const known = KIND_BY_EXTENSION.get(file.slice(file.lastIndexOf('.') + 1));
   if (known !== undefined) return known;
   if (binary === 'vmlinux' || binary.startsWith('[kernel')) return 'kernel';
   return binary === '' ? '' : 'native';

@@ -165,6 +165,7 @@ describe('an expression', () => {
 
   for (const [expression, expected] of [
     ['nothing', 'nothing: there is nothing of this name'],
+    ['constructor', 'constructor: there is nothing of this name'],
     [
       'pyroscope.wriet.w.receiver',
       'pyroscope.wriet.w.receiver: there is nothing of this name — did you mean "pyroscope.write.w"?',

@@ -103,7 +103,7 @@ export class Evaluator {
     if (FUNCTIONS.has(name)) return { value: { kind: 'function', name } };
     const local = scope.locals.get(name);
     if (local !== undefined) return { value: local() };
-    const constant = CONSTANTS[name];
+    const constant = Object.hasOwn(CONSTANTS, name) ? CONSTANTS[name] : undefined;
     if (constant === undefined) return undefined;
     this.#findings.note(place, name, constant.note);
     return { value: constant.value() };

@@ -134,17 +134,19 @@ export function demangleMode(text: string): DemangleMode {
 }
 
 /** Options of the agents that a target can ask for and that have no effect here. */
-const INACTIVE_OPTIONS: Readonly<Record<string, string>> = {
-  go_table_fallback: 'functions of Go programs are always looked up in all their tables',
-  python_bpf_debug_log: 'there is no log of the kernel program: see verbose_mode',
-  python_bpf_error_log: 'there is no log of the kernel program: see verbose_mode',
-};
+const INACTIVE_OPTIONS: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    go_table_fallback: 'functions of Go programs are always looked up in all their tables',
+    python_bpf_debug_log: 'there is no log of the kernel program: see verbose_mode',
+    python_bpf_error_log: 'there is no log of the kernel program: see verbose_mode',
+  }),
+);
 
 /** The option labels of a target that have no effect, with the reason. */
 export function inactiveOptions(labels: LabelSet): Record<string, string> {
   const found = [...labels.keys()]
     .filter((name) => name.startsWith(OPTION_PREFIX))
-    .map((name) => [name, INACTIVE_OPTIONS[name.slice(OPTION_PREFIX.length)]] as const)
+    .map((name) => [name, INACTIVE_OPTIONS.get(name.slice(OPTION_PREFIX.length))] as const)
     .filter((entry): entry is readonly [string, string] => entry[1] !== undefined);
   return Object.fromEntries(found);
 }

@@ -234,7 +234,7 @@ class ChunkWriter {
       for (const one of list) this.#value(out, { ...field, array: false }, one);
     } else if (field.constant) out.long(numberOf(value));
     else if (field.type === 'java.lang.String') out.string(stringOf(value));
-    else if (field.type in WIDTHS) out.integer(numberOf(value), WIDTHS[field.type] ?? 8);
+    else if (Object.hasOwn(WIDTHS, field.type)) out.integer(numberOf(value), WIDTHS[field.type] ?? 8);
     else if (field.type === 'boolean' || field.type === 'byte') out.byte(Number(value ?? 0));
     else if (field.type === 'float') out.append(new Uint8Array(4));
     else if (field.type === 'double') out.append(new Uint8Array(8));
