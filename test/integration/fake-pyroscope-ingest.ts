@@ -13,16 +13,19 @@ const DEFAULT_TYPES: SampleTypes = {
   delay: { 'display-name': 'mutex_duration' },
 };
 
-/** `POST /ingest` with `format=pprof`, bare or as a form; all other formats are refused here. */
+/**
+ * `POST /ingest` of pprof: bare with `format=pprof`, as a form without, for the server takes a body whose format it is
+ * told for bare. All other formats are refused here.
+ */
 export async function decodeIngest(
   query: URLSearchParams,
   request: WholeRequest,
 ): Promise<IncomingProfile[]> {
   const { app, labels } = parseName(query.get('name') ?? '');
   for (const key of ['from', 'until']) checkTime(key, query.get(key));
-  const isForm = request.headers['content-type']?.startsWith('multipart/form-data') === true;
-  if (query.get('format') !== 'pprof' && !isForm)
-    throw new IngestError('invalid', 'this server reads pprof only');
+  const isBare = query.get('format') === 'pprof';
+  const isForm = !isBare && request.headers['content-type']?.startsWith('multipart/form-data') === true;
+  if (!isBare && !isForm) throw new IngestError('invalid', 'this server reads pprof only');
   const { file, types } = isForm ? await readForm(request) : { file: request.body, types: DEFAULT_TYPES };
   const spy = query.get('spyName') ?? 'unknown';
   const own: [string, string][] = [
@@ -44,10 +47,15 @@ function parseName(text: string): { app: string; labels: [string, string][] } {
   const brace = text.indexOf('{');
   const app = (brace < 0 ? text : text.slice(0, brace)).trim();
   if (app === '') throw new IngestError('metadata', 'name: service name is required');
+  if (!/^[a-zA-Z0-9_./-]+$/.test(app))
+    throw new IngestError('metadata', `name: invalid service name: ${app}`);
   const inner = brace < 0 ? '' : text.slice(brace + 1, text.indexOf('}', brace));
   const labels = inner.split(',').flatMap((pair): [string, string][] => {
     const at = pair.indexOf('=');
-    return at < 0 ? [] : [[pair.slice(0, at).trim(), pair.slice(at + 1).trim()]];
+    const key = pair.slice(0, at).trim();
+    if (at >= 0 && !/^[a-zA-Z0-9_.]+$/.test(key))
+      throw new IngestError('metadata', `name: invalid label name: ${key}`);
+    return at < 0 ? [] : [[key, pair.slice(at + 1).trim()]];
   });
   return { app: labels.find(([name]) => name === 'service_name')?.[1] ?? app, labels };
 }

@@ -199,9 +199,18 @@ describe('POST /ingest', () => {
       const query = new URL(fake.requests[0]?.path ?? '', fake.url).searchParams;
       const [from, until] = [Number(query.get('from')), Number(query.get('until'))];
       assert.ok(from > 1_700_000_000 && until > from, `${from} to ${until}`);
-      assert.equal(query.get('format'), 'pprof');
+      assert.equal(query.get('format'), ingest_body === 'bare' ? 'pprof' : null);
     });
   }
+
+  it('gives services and labels names that the server takes', async () => {
+    const batch = folded('main;work 3', { 'service.name': 'unknown_service:node', 'a-b': 'c' });
+    const fake = await deliver([batch], { protocol: 'ingest', label_names: 'as_is' });
+    assert.equal(
+      fake.store.folded(CPU, { service_name: 'unknown_service_node', a_b: 'c' }),
+      'main;work 30000000',
+    );
+  });
 
   it('sends one profile a request, and each on its own', async () => {
     const fake = await deliver([folded('a 1', { __name__: 'wall' }), folded('a 1')], { protocol: 'ingest' });

@@ -10,8 +10,9 @@ const SPY = 'otelcol-profiles';
 const REWRITTEN_SPIES: ReadonlySet<string> = new Set(['pyspy', 'rbspy', 'scripting']);
 
 /**
- * A series as `POST /ingest` takes it: `name=service{label=value,…}`, `format=pprof`, `from` and `until` in
- * seconds, the file alone or as part of a form. The server names the profile after its sample types; where
+ * A series as `POST /ingest` takes it: `name=service{label=value,…}`, `from` and `until` in seconds, the file
+ * alone, told by `format=pprof`, or as part of a form, which is told by its content type: with a format the
+ * server would take the form itself for the file. The server names the profile after its sample types; where
  * that is not the series' name, as with Go's contentions, the form tells it.
  * Source: grafana/pyroscope pkg/ingester/pyroscope (metricName of the pprof ingester).
  */
@@ -20,7 +21,8 @@ export function ingestRequest(series: PushSeries, body: 'bare' | 'multipart'): W
   const value = (name: string): string | undefined => labels.find((l) => l.name === name)?.value;
   const spy = value('pyroscope_spy');
   const isSpy = spy !== undefined && !REWRITTEN_SPIES.has(spy);
-  const query = new URLSearchParams({ name: nameOf(labels), format: 'pprof', spyName: isSpy ? spy : SPY });
+  const query = new URLSearchParams({ name: nameOf(labels), spyName: isSpy ? spy : SPY });
+  if (body === 'bare') query.set('format', 'pprof');
   if (timeUnixNano > 0n) {
     const fromSeconds = timeUnixNano / 1_000_000_000n;
     // The server takes a span of time, of a second at the least.
@@ -33,14 +35,18 @@ export function ingestRequest(series: PushSeries, body: 'bare' | 'multipart'): W
   return { path, ...formOf(pprof, sampleTypesOf(value('__name__') ?? '')) };
 }
 
-/** `service{a=b,c=d}`; the grammar knows no escapes, so what would end a value becomes `_`. */
+/**
+ * `service{a=b,c=d}`: what the server would refuse in the name of a service or label becomes `_`, and so does what
+ * would end a value, for the grammar knows no escapes.
+ */
 function nameOf(labels: readonly LabelPair[]): string {
   const service = labels.find(({ name }) => name === 'service_name')?.value ?? 'unknown_service';
   const pairs = labels.flatMap(({ name, value }) => {
     const isOwn = name === 'service_name' || name === 'pyroscope_spy';
-    return isOwn || isPrivate(name) ? [] : [`${name.replace(/[=,{}]/g, '_')}=${value.replace(/[,}]/g, '_')}`];
+    if (isOwn || isPrivate(name)) return [];
+    return [`${name.replace(/[^a-zA-Z0-9_.]/gu, '_')}=${value.replace(/[,}]/g, '_')}`];
   });
-  return `${service.replace(/[{}]/g, '_')}{${pairs.join(',')}}`;
+  return `${service.replace(/[^a-zA-Z0-9_./-]/gu, '_')}{${pairs.join(',')}}`;
 }
 
 /** How the server is to name contentions and delays, which Go's mutex and block profiles both have. */
