@@ -52,6 +52,26 @@ describe('/ingest', () => {
     assert.equal(series?.labels.get('pyroscope_spy'), 'nodespy');
   });
 
+  it('gives a pprof that tells no time, or microseconds, that of the query', async (t) => {
+    const { url, next } = await running(t);
+    const second = 1_700_000_000_000_000_000n;
+    // Old agents of Python and Ruby.
+    for (const time of [0n, second / 1_000n, second + 5n])
+      await post(
+        url,
+        `format=pprof&${NAME}&from=1700000000&until=1700000010`,
+        cpuPprof('main 10000000', time),
+      );
+    const [none, micros, told] = next.batches as ProfilesBatch[];
+    assert.deepEqual(
+      [none, micros, told].map(firstProfile).map((p) => p?.timeUnixNano),
+      [second, second, second + 5n],
+    );
+    // What goes out as the bytes that came in would go out without this time.
+    for (const batch of [none, micros]) assert.equal(rememberedSeries(batch ?? assert.fail()), undefined);
+    assert.equal(rememberedSeries(told ?? assert.fail())?.length, 1);
+  });
+
   it('is there under Pyroscope\u2019s other path, and says when it is ready', async (t) => {
     const { url, next } = await running(t);
     const reply = await fetch(`${url}/pyroscope/ingest?name=a`, { method: 'POST', body: 'main 1' });

@@ -63,7 +63,10 @@ class IngestReader {
     const batch = await this.#reader.pprof(bytes);
     const labels = this.#labels(pprofName(batch, names), this.#query.app);
     const { from, until } = this.#query;
-    return { labels, batch: withTime(batch, from, until > from ? until - from : 0n), profiles: [bytes] };
+    if ([...batch.profiles()].every(({ profile }) => tellsTime(profile)))
+      return { labels, batch, profiles: [bytes] };
+    // The file would go out without the time.
+    return { labels, batch: withTime(batch, from, until > from ? until - from : 0n) };
   }
 
   /** A recording of Java: as many series as it has kinds of events; its labels are in a part of their own. */
@@ -182,10 +185,14 @@ class IngestReader {
 
 const DECODERS = { folded: decodeFolded, lines: decodeStackLines, trie: decodeTrie, tree: decodeTree };
 
+/** Old agents of Python and Ruby tell microseconds in place of nanoseconds, which are in 1970. */
+const EARLIEST_NANO = 365n * 86_400n * SECOND;
+const tellsTime = ({ timeUnixNano }: Profile): boolean => timeUnixNano >= EARLIEST_NANO;
+
 /** The batch with a time where it has none. */
 function withTime(batch: ProfilesBatch, timeUnixNano: bigint, durationNano: bigint): ProfilesBatch {
   return mapProfiles(batch, (p) => {
-    if (p.timeUnixNano !== 0n) return p;
+    if (tellsTime(p)) return p;
     return withSamples(p, p.samples, {
       timeUnixNano,
       durationNano: p.durationNano === 0n ? durationNano : p.durationNano,
