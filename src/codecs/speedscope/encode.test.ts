@@ -39,7 +39,7 @@ describe('a speedscope file', () => {
         attributes: { 'service.name': 'shop' },
       }),
       batchFromFolded('main;work 5', { sampleType: ['alloc_space', 'By'] }),
-      batchFromFolded('main 2'),
+      batchFromFolded('main 2', { sampleType: ['samples', 'constructor'] }),
     ]);
     const file = parse(encodeSpeedscope(batch, { name: 'all of it' }));
     assert.deepEqual(drawn(file), [['main;work 3', 'main;idle 1'], ['main;work 5'], ['main 2']]);

@@ -22,18 +22,18 @@ const SCHEMA = 'https://www.speedscope.app/file-format-schema.json';
 const DEFAULT_MAX_LENGTH = 256 * 1024 * 1024;
 
 /** speedscope's units by those in use: UCUM's, pprof's. */
-const UNITS: Readonly<Record<string, string>> = {
-  ns: 'nanoseconds',
-  nanoseconds: 'nanoseconds',
-  us: 'microseconds',
-  microseconds: 'microseconds',
-  ms: 'milliseconds',
-  milliseconds: 'milliseconds',
-  s: 'seconds',
-  seconds: 'seconds',
-  By: 'bytes',
-  bytes: 'bytes',
-};
+const UNITS: ReadonlyMap<string, string> = new Map([
+  ['ns', 'nanoseconds'],
+  ['nanoseconds', 'nanoseconds'],
+  ['us', 'microseconds'],
+  ['microseconds', 'microseconds'],
+  ['ms', 'milliseconds'],
+  ['milliseconds', 'milliseconds'],
+  ['s', 'seconds'],
+  ['seconds', 'seconds'],
+  ['By', 'bytes'],
+  ['bytes', 'bytes'],
+]);
 
 /**
  * A batch as a file of speedscope: a "sampled" profile for each profile, in order, over shared frames. Not
@@ -69,7 +69,7 @@ function writeProfile(
   const type = dictionary.text(sampleType.type);
   const service = getText(resource.attributes, 'service.name') ?? '';
   const name = JSON.stringify(service === '' ? type : `${service}: ${type}`);
-  const unit = UNITS[dictionary.text(sampleType.unit)] ?? 'none';
+  const unit = UNITS.get(dictionary.text(sampleType.unit)) ?? 'none';
   out.add(`{"type":"sampled","name":${name},"unit":"${unit}","startValue":0,"samples":[`);
   const weights: bigint[] = [];
   let total = 0n;

@@ -2,14 +2,14 @@
 import type { Dictionary } from '../../pdata/dictionary.ts';
 import type { Profile, ValueType } from '../../pdata/profiles-batch.ts';
 
-const BY_PERIOD_TYPE: Readonly<Record<string, string>> = {
-  wall: 'wall',
-  cpu: 'process_cpu',
-  space: 'memory',
-  inuse_space: 'memory',
-  alloc_space: 'memory',
-  goroutine: 'goroutine',
-};
+const BY_PERIOD_TYPE: ReadonlyMap<string, string> = new Map([
+  ['wall', 'wall'],
+  ['cpu', 'process_cpu'],
+  ['space', 'memory'],
+  ['inuse_space', 'memory'],
+  ['alloc_space', 'memory'],
+  ['goroutine', 'goroutine'],
+]);
 
 /** First match counts; patterns are tried on the sample type. */
 const BY_SAMPLE_TYPE: readonly (readonly [RegExp, string])[] = [
@@ -30,7 +30,7 @@ const BY_SAMPLE_TYPE: readonly (readonly [RegExp, string])[] = [
 export function profileName(dictionary: Dictionary, p: Profile): string {
   const sampleType = dictionary.text(p.sampleType.type);
   const periodType = dictionary.text(p.periodType.type);
-  const named = sampleType === 'off_cpu' ? undefined : BY_PERIOD_TYPE[periodType];
+  const named = sampleType === 'off_cpu' ? undefined : BY_PERIOD_TYPE.get(periodType);
   const found = named ?? BY_SAMPLE_TYPE.find(([pattern]) => pattern.test(sampleType))?.[1];
   return found ?? (periodType || sampleType || 'unknown');
 }

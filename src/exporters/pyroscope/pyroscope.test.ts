@@ -72,6 +72,13 @@ describe('series', () => {
     assert.equal(others.length, 0);
     assert.equal(toFolded(await readPprof(series?.pprof ?? assert.fail())), 'main;idle 1\nmain;work 3');
   });
+
+  it('are named after any type, one that every object has a member of included', () => {
+    const batch = batchFromFolded('main 1', { periodType: ['constructor', 'count'], period: 1n });
+    const report = { droppedLabels: 0, truncatedLabels: 0 };
+    const [series] = pushSeries(batch, schema.parse({}), processTimeSlots, report);
+    assert.equal(series?.labels.find(({ name }) => name === '__name__')?.value, 'constructor');
+  });
 });
 
 describe('requests', () => {

@@ -96,6 +96,8 @@ describe('/ingest', () => {
       ['contentions', '{"contentions":{"units":"lock_samples","display-name":"block_count"}}', 'block'],
       ['goroutine', undefined, 'goroutines'],
       ['goroutine', '{"other":{"display-name":null}}', 'goroutine'],
+      ['inuse_space', '{"inuse_space":{"display-name":""}}', 'memory'],
+      ['constructor', undefined, 'constructor'],
     ];
     for (const [type, config] of cases) {
       const body = form({

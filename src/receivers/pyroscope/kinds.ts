@@ -97,23 +97,23 @@ export function kindOf(app: string, units: string): { kind: Kind; service: strin
 }
 
 /** Under which name a sample type is shown, where the sender does not say. */
-const DISPLAY_NAMES: Readonly<Record<string, string>> = {
-  samples: 'cpu',
-  goroutine: 'goroutines',
-  contentions: 'mutex_count',
-  delay: 'mutex_duration',
-};
+const DISPLAY_NAMES: ReadonlyMap<string, string> = new Map([
+  ['samples', 'cpu'],
+  ['goroutine', 'goroutines'],
+  ['contentions', 'mutex_count'],
+  ['delay', 'mutex_duration'],
+]);
 
 /**
  * The `__name__` of a pprof file, by its sample types. `displayNames` is what the sender says of them; it replaces what
  * is known of them as a whole. Source: grafana/pyroscope pkg/og/convert/pprof
  */
-export function pprofName(batch: ProfilesBatch, displayNames?: ReadonlyMap<string, string>): string {
+export function pprofName(batch: ProfilesBatch, displayNames = DISPLAY_NAMES): string {
   const types = [...batch.profiles()].map(({ profile: p }) => sampleType(batch, p));
   if (types.includes('wall')) return 'wall';
   let name = '';
   for (const type of types) {
-    name = (displayNames === undefined ? DISPLAY_NAMES[type] : displayNames.get(type)) ?? type;
+    name = displayNames.get(type) || type;
     if (name.includes('cpu')) return 'process_cpu';
     if (/alloc_|inuse_/.test(name) || name === 'space' || name === 'objects') return MEMORY;
     if (name.includes('mutex_')) return 'mutex';

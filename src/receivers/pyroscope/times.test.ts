@@ -20,6 +20,7 @@ it('times of a query are read in each unit, and from now on', () => {
     ['', undefined],
     ['noon', undefined],
     ['now-1x', undefined],
+    ['now-1constructor', undefined],
     ['now-', undefined],
     ['now-h', undefined],
     ['-5', undefined],

@@ -31,7 +31,7 @@ export function parseTime(text: string, nowNanos: bigint): bigint | undefined {
   if (sign === undefined) return text === 'now' ? nowNanos : undefined;
   let seconds = 0n;
   for (const [, count = '', unit = ''] of offset.matchAll(/(\d+)([a-zA-Z]+)/g)) {
-    const unitSeconds = UNIT_SECONDS[unit];
+    const unitSeconds = Object.hasOwn(UNIT_SECONDS, unit) ? UNIT_SECONDS[unit] : undefined;
     if (unitSeconds === undefined) return undefined;
     seconds += BigInt(count) * unitSeconds;
   }
