@@ -201,6 +201,10 @@ function pieces(p: Profile, keepAttribute: (row: number) => boolean): Profile[] 
   return out;
 }
 
+const INT64_MAX = 2n ** 63n - 1n;
+const clamped = (value: bigint): bigint =>
+  value > INT64_MAX ? INT64_MAX : value < -INT64_MAX ? -INT64_MAX : value;
+
 /** Samples `from .. to` with one value each, made of a sample's weight; timestamps go. */
 export function oneValueEach(
   s: Samples,
@@ -213,7 +217,7 @@ export function oneValueEach(
   const values = new BigInt64Array(length);
   const attributes: number[][] = [];
   for (let i = from; i < to; i++) {
-    values[i - from] = value(i, weightOf(s, i));
+    values[i - from] = clamped(value(i, weightOf(s, i)));
     attributes.push(Array.from(listAt(s.attributes, i)).filter(keepAttribute));
   }
   return {

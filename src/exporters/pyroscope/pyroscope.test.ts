@@ -73,6 +73,14 @@ describe('series', () => {
     assert.equal(toFolded(await readPprof(series?.pprof ?? assert.fail())), 'main;idle 1\nmain;work 3');
   });
 
+  it('have times that are too long for 64 bits as the longest, not as negative ones', async () => {
+    const batch = batchFromFolded('main;work 9000000000000000\nmain 1', { period: 10_000_000n });
+    const report = { droppedLabels: 0, truncatedLabels: 0 };
+    const [series] = pushSeries(batch, schema.parse({}), processTimeSlots, report);
+    const sent = await readPprof(series?.pprof ?? assert.fail());
+    assert.equal(toFolded(sent), `main 10000000\nmain;work ${2n ** 63n - 1n}`);
+  });
+
   it('are named after any type, one that every object has a member of included', () => {
     const batch = batchFromFolded('main 1', { periodType: ['constructor', 'count'], period: 1n });
     const report = { droppedLabels: 0, truncatedLabels: 0 };
