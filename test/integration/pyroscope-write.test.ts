@@ -13,6 +13,7 @@ import { fanOut } from '../../src/consumer/fan-out.ts';
 import { schema } from '../../src/exporters/pyroscope/config.ts';
 import { createPyroscopeExporter } from '../../src/exporters/pyroscope/exporter.ts';
 import { FakeClock } from '../../src/internal/testing/fake-clock.ts';
+import { labelledBatch } from '../../src/internal/testing/labelled-batch.ts';
 import { lintMetrics } from '../../src/internal/testing/metrics-lint.ts';
 import { never, testHost, testSettings } from '../../src/internal/testing/settings.ts';
 import { batchFromFolded, type FoldedOptions } from '../../src/pdata/folded.ts';
@@ -159,8 +160,10 @@ describe('a series that nobody touched', () => {
     const many = Object.fromEntries(Array.from({ length: 40 }, (_, i) => [`l${i}`, 'x']));
     const long = pprofOf(folded(Array.from({ length: 16_500 }, (_, i) => `main;f${i} 1`).join('\n')));
     const small = pprofOf(folded('main 3'));
+    const query = pprofOf(labelledBatch({ query: 'x'.repeat(3_000) }));
     for (const [labels, pprof, total] of [
       [{ ...LABELS, ...many }, small, 30_000_000n],
+      [LABELS, query, 10_000_000n],
       [{ ...LABELS, long: 'x'.repeat(3_000) }, small, 30_000_000n],
       [LABELS, long, 165_000_000_000n],
       [{ service_name: 'shop' }, small, 30_000_000n],

@@ -12,6 +12,7 @@ export class LabelRows {
   readonly #dictionary: Dictionary;
   readonly #strings: StringIds;
   readonly #keep: (key: string) => boolean;
+  readonly #textOf: (text: string) => string;
   readonly #losses: PprofLosses;
   /** Encoded labels of all rows seen; row with id `i` has `#end[i - 1] .. #end[i]`. */
   readonly #encoded = new Writer(1024);
@@ -27,12 +28,14 @@ export class LabelRows {
     strings: StringIds,
     keep: (key: string) => boolean,
     losses: PprofLosses,
+    textOf: (text: string) => string = (text) => text,
   ) {
     const { attributes, links } = dictionary.tables;
     this.#dictionary = dictionary;
     this.#strings = strings;
     this.#keep = keep;
     this.#losses = losses;
+    this.#textOf = textOf;
     this.#attributes = new RowIds(attributes.length);
     this.#links = new RowIds(links.length);
   }
@@ -74,7 +77,7 @@ export class LabelRows {
       return;
     }
     if (value.kind !== 'string') this.#losses.textValues++;
-    const str = this.#strings.text(valueToText(value));
+    const str = this.#strings.text(this.#textOf(valueToText(value)));
     if (str === 0) this.#losses.emptyLabels++;
     else this.#encode(key, str, 0, 0, unit);
   }

@@ -27,6 +27,8 @@ export interface EncodePprofOptions {
   readonly keepUnreferenced?: boolean;
   /** Whether a sample attribute becomes a label. Default: all do. */
   readonly keepLabel?: (key: string) => boolean;
+  /** What the text of a label becomes. Default: it stays. */
+  readonly labelText?: (text: string) => string;
   /** Attributes of the scope, for `pprof.scope.*`. */
   readonly scopeAttributes?: Attributes;
   /** Where to count what pprof has no place for. */
@@ -59,7 +61,13 @@ export function encodePprof(
   const ordered = inSampleTypeOrder(profiles, scope);
   const strings = new StringIds(dictionary);
   const tables = new TableWriter(dictionary, strings, options.synthesizeNames ?? true, losses);
-  const labels = new LabelRows(dictionary, strings, options.keepLabel ?? (() => true), losses);
+  const labels = new LabelRows(
+    dictionary,
+    strings,
+    options.keepLabel ?? (() => true),
+    losses,
+    options.labelText,
+  );
   if (options.keepUnreferenced === true) tables.addAll();
   const w = new Writer(64 * 1024);
   for (const p of ordered) writeValueType(w, 0x0a, strings, p.sampleType);

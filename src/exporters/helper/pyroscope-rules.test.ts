@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { stringValue } from '../../pdata/any-value.ts';
+import { labelledBatch } from '../../internal/testing/labelled-batch.ts';
+import { stringValue, valueToText } from '../../pdata/any-value.ts';
 import { batchFromFolded, toFolded } from '../../pdata/folded.ts';
 import type { Profile, ProfilesBatch } from '../../pdata/profiles-batch.ts';
 import { mostTelling, sampleLabelFilter, serviceName, toPyroscope, truncateUtf8 } from './pyroscope-rules.ts';
@@ -55,6 +56,24 @@ describe('profiles for Pyroscope', () => {
   it('keep stacks and values', () => {
     const batch = batchFromFolded('main;a 1\nmain;b 2');
     assert.equal(toFolded(shape(batch)), toFolded(batch));
+  });
+
+  it('have labels of samples that the server takes', () => {
+    const long = labelledBatch({ query: 'ü'.repeat(2_000), short: 'x', ['k'.repeat(1_025)]: 'y' });
+    const { batch, report } = toPyroscope(long, {
+      keepSampleAttribute: sampleLabelFilter(undefined),
+      timeSlots: new TimeSlots(),
+    });
+    const { dictionary } = batch;
+    const texts = Array.from(only(batch).samples.attributes.values, (row) => [
+      dictionary.attributeKey(row),
+      valueToText(dictionary.attributeValue(row)),
+    ]);
+    assert.deepEqual(texts, [
+      ['query', 'ü'.repeat(1_024)],
+      ['short', 'x'],
+    ]);
+    assert.equal(report.truncatedLabels, 1);
   });
 
   it('have one time each in a series, and keep theirs in different ones', () => {

@@ -38,10 +38,14 @@ const NOISY_SAMPLE_ATTRIBUTES: ReadonlySet<string> = new Set(['thread.id', 'cpu.
 
 /** Whether a sample attribute is sent: those of the list, or, without a list, all but the noisy ones. */
 export function sampleLabelFilter(allowed: readonly string[] | undefined): (key: string) => boolean {
-  if (allowed === undefined) return (key) => !NOISY_SAMPLE_ATTRIBUTES.has(key);
+  if (allowed === undefined) return (key) => !NOISY_SAMPLE_ATTRIBUTES.has(key) && isLabelName(key);
   const set = new Set([...allowed, 'trace_id', 'span_id']);
-  return (key) => set.has(key);
+  return (key) => set.has(key) && isLabelName(key);
 }
+
+/** Whether the server takes a series with a label of this name; samples' labels are labels of series there. */
+const isLabelName = (key: string): boolean =>
+  key !== '' && Buffer.byteLength(key) <= PYROSCOPE.labelNameBytes;
 
 /** Pyroscope's own order: the service, else the executable. */
 export function serviceName(attributes: Attributes): string {
@@ -71,6 +75,13 @@ export function mostTelling(attributes: Attributes, room: number): Attributes {
   };
   const kept = new Set(attributes.toSorted((a, b) => rank(b.key) - rank(a.key)).slice(0, Math.max(0, room)));
   return attributes.filter((a) => kept.has(a));
+}
+
+/** The value of a label within the server's limit; `report` is told where it was cut. */
+export function labelText(text: string, report: RuleReport): string {
+  const short = truncateUtf8(text, PYROSCOPE.labelValueBytes);
+  if (short !== text) report.truncatedLabels++;
+  return short;
 }
 
 /** Cut to at most `maxBytes` of UTF-8, never inside a character. */
@@ -123,14 +134,14 @@ export function toPyroscope(
     report.droppedLabels += sampleKeys.length - keepKey.size;
     const attributes = labelAttributes(rp.resource.attributes, PYROSCOPE.ownLabels - keepKey.size, report);
     let room = PYROSCOPE.ownLabels - keepKey.size - attributes.length;
+    const rowsFor = sampleRows(batch, builder, keepKey, report);
     const scopes = rp.scopes.map((sp) => {
       const scopeAttributes = mostTelling(sp.scope.attributes, room);
       report.droppedLabels += sp.scope.attributes.length - scopeAttributes.length;
       room = Math.max(0, room - scopeAttributes.length);
       const series = seriesKey(attributes, scopeAttributes);
       const profiles = sp.profiles.flatMap((p) => {
-        const keep = (row: number): boolean => keepKey.has(batch.dictionary.attributeKey(row));
-        return pieces(withPeriod(batch.dictionary, p, own), keep).map((piece) => {
+        return pieces(withPeriod(batch.dictionary, p, own), rowsFor).map((piece) => {
           const type = [p.sampleType, p.periodType].map((t) => batch.dictionary.text(t.type)).join('/');
           const timeUnixNano = rules.timeSlots.claim(`${type} ${series}`, piece.timeUnixNano);
           return withSamples(piece, piece.samples, { timeUnixNano });
@@ -165,10 +176,34 @@ function labelAttributes(source: Attributes, room: number, report: RuleReport): 
 
 function labelValue(value: AnyValue, report: RuleReport): AnyValue {
   if (value.kind === 'int') return intValue(value.value);
-  const text = valueToText(value);
-  const short = truncateUtf8(text, PYROSCOPE.labelValueBytes);
-  if (short !== text) report.truncatedLabels++;
-  return stringValue(short);
+  return stringValue(labelText(valueToText(value), report));
+}
+
+/** The rows that stand for those of sample attributes, none for those that are left out: texts are cut. */
+function sampleRows(
+  { dictionary }: ProfilesBatch,
+  builder: DictionaryBuilder,
+  keepKey: ReadonlySet<string>,
+  report: RuleReport,
+): (row: number) => readonly number[] {
+  const known = new Map<number, readonly number[]>();
+  const rowsFor = (row: number): readonly number[] => {
+    const key = dictionary.attributeKey(row);
+    if (!keepKey.has(key)) return [];
+    if (!isLongValue(dictionary, row)) return [row];
+    const value = dictionary.attributeValue(row);
+    return value.kind === 'string' ? [builder.attributeOf(key, labelValue(value, report))] : [row];
+  };
+  return (row) => {
+    let rows = known.get(row);
+    if (rows === undefined) known.set(row, (rows = rowsFor(row)));
+    return rows;
+  };
+}
+
+/** Whether an attribute's value may be too long for a label: that is of its bytes, which are few more than its text. */
+export function isLongValue({ tables: { attributes } }: Dictionary, row: number): boolean {
+  return (attributes.end[row] ?? 0) - (attributes.start[row] ?? 0) > PYROSCOPE.labelValueBytes;
 }
 
 /**
@@ -187,14 +222,14 @@ function withPeriod(dictionary: Dictionary, p: Profile, contentions: number | un
 }
 
 /** The profile with one value per sample, in pieces of what a server takes at most. */
-function pieces(p: Profile, keepAttribute: (row: number) => boolean): Profile[] {
+function pieces(p: Profile, rowsFor: (row: number) => readonly number[]): Profile[] {
   const out: Profile[] = [];
   for (let from = 0; from < p.samples.length; from += PYROSCOPE.samplesPerProfile) {
     const to = Math.min(p.samples.length, from + PYROSCOPE.samplesPerProfile);
     out.push(
       withSamples(
         p,
-        oneValueEach(p.samples, from, to, (_, weight) => weight, keepAttribute),
+        oneValueEach(p.samples, from, to, (_, weight) => weight, rowsFor),
       ),
     );
   }
@@ -211,14 +246,15 @@ export function oneValueEach(
   from: number,
   to: number,
   value: (sample: number, weight: bigint) => bigint,
-  keepAttribute: (row: number) => boolean = () => true,
+  rowsFor?: (row: number) => readonly number[],
 ): Samples {
   const length = to - from;
   const values = new BigInt64Array(length);
   const attributes: number[][] = [];
   for (let i = from; i < to; i++) {
     values[i - from] = clamped(value(i, weightOf(s, i)));
-    attributes.push(Array.from(listAt(s.attributes, i)).filter(keepAttribute));
+    const rows = Array.from(listAt(s.attributes, i));
+    attributes.push(rowsFor === undefined ? rows : rows.flatMap(rowsFor));
   }
   return {
     length,

@@ -11,6 +11,7 @@ import {
   withSamples,
 } from '../../pdata/profiles-batch.ts';
 import {
+  labelText,
   oneValueEach,
   PYROSCOPE,
   type RuleReport,
@@ -146,6 +147,7 @@ class SeriesMaker {
       const pprof = encodePprof(this.#dictionary, profiles, {
         synthesizeNames: this.#config.synthesize_names,
         keepLabel,
+        labelText: (text) => labelText(text, this.#report),
         scopeAttributes: sp.scope.attributes,
       });
       if (pprof.length > PYROSCOPE.seriesBytes && to - from > 1) return this.#halves(from, to, encode);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type RawSeries, rememberedSeries } from '../../codecs/pyroscope/series.ts';
+import type { Dictionary } from '../../pdata/dictionary.ts';
 import type { Profile, ProfilesBatch } from '../../pdata/profiles-batch.ts';
-import { PYROSCOPE, sampleLabelKeys } from '../helper/pyroscope-rules.ts';
+import { isLongValue, PYROSCOPE, sampleLabelKeys } from '../helper/pyroscope-rules.ts';
 import type { Config } from './config.ts';
 import type { PushSeries } from './push-series.ts';
 import { isPrivate, type LabelPair, withExternal } from './series-labels.ts';
@@ -26,6 +27,7 @@ export function relayedSeries(batch: ProfilesBatch, config: Config): PushSeries[
   const fits = profiles.every(({ samples }) => samples.length <= PYROSCOPE.samplesPerProfile);
   if (!fits) return undefined;
   const promoted = new Set(sampleLabelKeys(batch.dictionary, profiles, isPromoted));
+  if (hasLongSampleLabels(batch.dictionary, profiles)) return undefined;
   if (!files.every((file) => isWithinLimits(file, LABELS, promoted))) return undefined;
   return withSamples(files, batch.sampleCount, profiles[0]);
 }
@@ -40,6 +42,12 @@ function isUnread(batch: ProfilesBatch, files: readonly RawFile[]): boolean {
     batch.sampleCount <= PYROSCOPE.samplesPerProfile * batch.profileCount &&
     files.every((file) => isWithinLimits(file, LABELS - ROOM_FOR_SAMPLES))
   );
+}
+
+/** Whether a sample is labelled with what is too long for a label of a series. */
+function hasLongSampleLabels(dictionary: Dictionary, profiles: readonly Profile[]): boolean {
+  const rows = new Set(profiles.flatMap(({ samples }) => Array.from(new Set(samples.attributes.values))));
+  return [...rows].some((row) => isLongValue(dictionary, row));
 }
 
 /** Labels of links stay with the sample; the server makes series of all others. */

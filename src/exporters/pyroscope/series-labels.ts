@@ -2,6 +2,7 @@
 import { valueToText } from '../../pdata/any-value.ts';
 import { type Attributes, getText } from '../../pdata/attributes.ts';
 import {
+  labelText,
   mostTelling,
   PYROSCOPE,
   type RuleReport,
@@ -80,8 +81,7 @@ export function labelName(key: string, style: LabelOptions['style']): string {
 
 /** Two attributes may come to the same label name: the second gets a number. */
 function add(labels: Map<string, string>, name: string, value: string, report: RuleReport): void {
-  const short = truncateUtf8(value, PYROSCOPE.labelValueBytes);
-  if (short !== value) report.truncatedLabels++;
+  const short = labelText(value, report);
   let free = name;
   for (let n = 2; labels.has(free) && labels.get(free) !== short; n++) free = `${name}_${n}`;
   labels.set(free, short);
