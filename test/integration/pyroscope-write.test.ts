@@ -173,6 +173,14 @@ describe('a series that nobody touched', () => {
     }
   });
 
+  it('is encoded anew where its sample types are those of .NET, which the server refuses', async () => {
+    const types = { sampleType: ['lock-count', 'count'], periodType: ['', ''], period: 0n } as const;
+    const fake = await deliver([
+      await received({ ...LABELS, __name__: 'lock_count' }, pprofOf(folded('main 3', {}, types))),
+    ]);
+    assert.equal(fake.store.folded('lock_count:lock_count:count::'), 'main 3');
+  });
+
   it('is encoded anew where an option asks for other labels of its samples', async () => {
     const gzip = gzipSync(pprofOf(folded('main 3')));
     const fake = await deliver([await received(LABELS, gzip)], { sample_labels: [] });

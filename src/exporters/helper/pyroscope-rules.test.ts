@@ -58,6 +58,12 @@ describe('profiles for Pyroscope', () => {
     assert.equal(toFolded(shape(batch)), toFolded(batch));
   });
 
+  it('have sample types that the server takes', () => {
+    const { dictionary, resources } = shape(batchFromFolded('a 1', { sampleType: ['lock-count', 'count'] }));
+    const [p] = resources[0]?.scopes[0]?.profiles ?? [];
+    assert.equal(dictionary.text(p?.sampleType.type ?? 0), 'lock_count');
+  });
+
   it('have labels of samples that the server takes', () => {
     const long = labelledBatch({ query: 'ü'.repeat(2_000), short: 'x', ['k'.repeat(1_025)]: 'y' });
     const { batch, report } = toPyroscope(long, {

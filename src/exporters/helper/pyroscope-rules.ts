@@ -106,6 +106,28 @@ export function sampleLabelKeys(
   return [...keys].filter(keep);
 }
 
+/** Whether the server refuses a profile for its sample type. */
+export function isRefusedType({ dictionary }: ProfilesBatch, { sampleType }: Profile): boolean {
+  return dictionary.text(sampleType.type).includes('-');
+}
+
+/** The batch with `_` for each `-` in its sample types, as the server has those of .NET's agents; itself where none has one. */
+export function withTakenTypes(batch: ProfilesBatch): ProfilesBatch {
+  if (![...batch.profiles()].some(({ profile }) => isRefusedType(batch, profile))) return batch;
+  const builder = new DictionaryBuilder(batch.dictionary);
+  const taken = (p: Profile): Profile => {
+    const type = builder.string(batch.dictionary.text(p.sampleType.type).replaceAll('-', '_'));
+    return withSamples(p, p.samples, { sampleType: { type, unit: p.sampleType.unit } });
+  };
+  const resources = batch.resources.map((rp) =>
+    withScopes(
+      rp,
+      rp.scopes.map((sp) => withProfiles(sp, sp.profiles.map(taken))),
+    ),
+  );
+  return new ProfilesBatch(builder.build(), resources, batch.unknown);
+}
+
 /** How `toPyroscope` treats a batch. */
 export interface PyroscopeRules {
   readonly keepSampleAttribute: (key: string) => boolean;
@@ -115,14 +137,15 @@ export interface PyroscopeRules {
 /**
  * A batch as Pyroscope accepts it over OTLP without refusing or losing anything: one value per sample
  * and no timestamps, a period type and period, at most 25 attributes that become labels, values of kinds
- * that it keeps, at most 16 000 samples a profile, and no series with the same time twice. Go's mutex and block profiles
+ * that it keeps, no `-` in sample types, at most 16 000 samples a profile, and no series with the same time twice. Go's mutex and block profiles
  * have the same types: where the series' name tells which it is, it becomes the period type, by which the
  * server names them, or it would add them up. Rows of the original dictionary keep their places. Source: grafana/pyroscope pkg/ingester/otlp/convert.go.
  */
 export function toPyroscope(
-  batch: ProfilesBatch,
+  given: ProfilesBatch,
   rules: PyroscopeRules,
 ): { batch: ProfilesBatch; report: RuleReport } {
+  const batch = withTakenTypes(given);
   const report: RuleReport = { droppedLabels: 0, truncatedLabels: 0 };
   const builder = new DictionaryBuilder(batch.dictionary);
   const resources = batch.resources.map((rp): ResourceProfiles => {

@@ -17,6 +17,7 @@ import {
   type RuleReport,
   sampleLabelFilter,
   sampleLabelKeys,
+  withTakenTypes,
 } from '../helper/pyroscope-rules.ts';
 import type { TimeSlots } from '../helper/time-slots.ts';
 import type { Config } from './config.ts';
@@ -47,8 +48,9 @@ export function pushSeries(
   timeSlots: TimeSlots,
   report: RuleReport,
 ): PushSeries[] {
-  const maker = new SeriesMaker(batch.dictionary, config, timeSlots, report);
-  return batch.resources.flatMap((rp) => maker.ofResource(rp));
+  const taken = withTakenTypes(batch);
+  const maker = new SeriesMaker(taken.dictionary, config, timeSlots, report);
+  return taken.resources.flatMap((rp) => maker.ofResource(rp));
 }
 
 /**

@@ -2,7 +2,7 @@
 import { type RawSeries, rememberedSeries } from '../../codecs/pyroscope/series.ts';
 import type { Dictionary } from '../../pdata/dictionary.ts';
 import type { Profile, ProfilesBatch } from '../../pdata/profiles-batch.ts';
-import { isLongValue, PYROSCOPE, sampleLabelKeys } from '../helper/pyroscope-rules.ts';
+import { isLongValue, isRefusedType, PYROSCOPE, sampleLabelKeys } from '../helper/pyroscope-rules.ts';
 import type { Config } from './config.ts';
 import type { PushSeries } from './push-series.ts';
 import { isPrivate, type LabelPair, withExternal } from './series-labels.ts';
@@ -24,7 +24,9 @@ export function relayedSeries(batch: ProfilesBatch, config: Config): PushSeries[
   const files = remembered.flatMap((series) => filesOf(series, config.external_labels));
   if (config.protocol === 'push' && isUnread(batch, files)) return withSamples(files, batch.sampleCount);
   const profiles = [...batch.profiles()].map(({ profile }) => profile);
-  const fits = profiles.every(({ samples }) => samples.length <= PYROSCOPE.samplesPerProfile);
+  const fits = profiles.every(
+    (p) => p.samples.length <= PYROSCOPE.samplesPerProfile && !isRefusedType(batch, p),
+  );
   if (!fits) return undefined;
   const promoted = new Set(sampleLabelKeys(batch.dictionary, profiles, isPromoted));
   if (hasLongSampleLabels(batch.dictionary, profiles)) return undefined;

@@ -98,6 +98,7 @@ describe('/ingest', () => {
       ['goroutine', '{"other":{"display-name":null}}', 'goroutine'],
       ['inuse_space', '{"inuse_space":{"display-name":""}}', 'memory'],
       ['constructor', undefined, 'constructor'],
+      ['inuse-space', '{"inuse-space":{"units":"bytes"}}', 'memory'],
     ];
     for (const [type, config] of cases) {
       const body = form({

@@ -123,6 +123,7 @@ export function pprofName(batch: ProfilesBatch, displayNames = DISPLAY_NAMES): s
   return name;
 }
 
+/** With `_` for the `-` that .NET's agents have in theirs, as Pyroscope has it. */
 function sampleType({ dictionary }: ProfilesBatch, p: Profile): string {
-  return dictionary.text(p.sampleType.type);
+  return dictionary.text(p.sampleType.type).replaceAll('-', '_');
 }
