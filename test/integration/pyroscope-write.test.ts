@@ -129,6 +129,14 @@ describe('the series of a batch', () => {
   });
 });
 
+describe('profiles without a time', () => {
+  it('all arrive, as profiles of now', async () => {
+    const bare = () => folded('main;work 3', {}, { timeUnixNano: 0n });
+    const fake = await deliver([bare(), bare(), bare()]);
+    assert.equal(fake.store.total(CPU), 90_000_000n);
+  });
+});
+
 describe('a series that nobody touched', () => {
   const LABELS = { __name__: 'process_cpu', service_name: 'shop', 'pod-name': 'p', __tmp: 'x' };
 

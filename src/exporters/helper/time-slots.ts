@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createHash } from 'node:crypto';
+import { type Clock, systemClock } from '../../internal/clock.ts';
 import { Lru } from '../../internal/lru.ts';
 
 /** Enough for hundreds of series over the minutes in which a time can come again; about 4 MB. */
@@ -14,17 +15,26 @@ const REMEMBERED = 16_384;
 export class TimeSlots {
   /** The next free time by series and claimed time. */
   readonly #next = new Lru<string, bigint>(REMEMBERED);
+  readonly #clock: Clock;
 
-  /** `timeNano`, or the first nanosecond after it that the series has not used. */
+  constructor(clock: Clock = systemClock) {
+    this.#clock = clock;
+  }
+
+  /**
+   * `timeNano`, or the first nanosecond after it that the series has not used. 0 is no time: the server takes it for
+   * now, but not a nanosecond after it.
+   */
   claim(series: string, timeNano: bigint): bigint {
     // Label sets are long, and many are remembered: their digest is enough.
     const digest = createHash('sha256').update(series).digest('base64url').slice(0, 22);
     const key = (time: bigint): string => `${time} ${digest}`;
-    let time = timeNano;
+    const wanted = timeNano === 0n ? BigInt(this.#clock.now()) * 1_000_000n : timeNano;
+    let time = wanted;
     for (let next = this.#next.get(key(time)); next !== undefined; next = this.#next.get(key(time)))
       time = next;
     this.#next.set(key(time), time + 1n);
-    if (time !== timeNano) this.#next.set(key(timeNano), time + 1n);
+    if (time !== wanted) this.#next.set(key(wanted), time + 1n);
     return time;
   }
 }
