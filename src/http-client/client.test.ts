@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { rename, writeFile } from 'node:fs/promises';
 import { createSecureServer } from 'node:http2';
 import { createServer as createHttpsServer } from 'node:https';
+import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { before, describe, it, type TestContext } from 'node:test';
 import { makeCertificates, type TestCertificates } from '../internal/testing/certificates.ts';
@@ -237,6 +238,43 @@ describe('an answer', () => {
         stop.abort(new Error('enough'));
       }
     });
+  });
+});
+
+describe('a connection that was kept', () => {
+  // Ends when it is asked for the second time, which the server does not see as a request any more.
+  const once = async (t: TestContext, end: (socket: Socket) => void) => {
+    const used = new Set<Socket>();
+    return server(t, ({ socket }, response) => {
+      if (used.has(socket)) return end(socket);
+      used.add(socket);
+      response.end('hello');
+    });
+  };
+  for (const [how, end] of [
+    ['closed', (socket: Socket) => socket.destroy()],
+    ['reset', (socket: Socket) => socket.resetAndDestroy()],
+  ] as const)
+    it(`and is ${how} as it is used again is replaced, unless there is a body`, async (t) => {
+      const { url, seen } = await once(t, end);
+      const made = await client(t, {});
+      for (let i = 0; i < 3; i++) {
+        const { body } = await get(made, url);
+        assert.equal(body.toString(), 'hello');
+        await new Promise(setImmediate); // free again
+      }
+      assert.equal(seen.length, 5);
+      await assert.rejects(get(made, url, { method: 'POST', body: 'once' }), /no answer from/);
+      assert.deepEqual(
+        seen.map(({ body }) => body),
+        ['', '', '', '', '', 'once'],
+      );
+    });
+
+  it('is the only one that is replaced: a server that closes a new one is asked once', async (t) => {
+    const { url, seen } = await server(t, ({ socket }) => socket.destroy());
+    await assert.rejects(get(await client(t, {}), url), /no answer from .*: other side closed/);
+    assert.equal(seen.length, 1);
   });
 });
 

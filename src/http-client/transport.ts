@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { Agent, buildConnector, type Dispatcher, ProxyAgent } from 'undici';
+import { Agent, buildConnector, type Dispatcher, errors, ProxyAgent } from 'undici';
 import type { Logger } from '../component/telemetry.ts';
 import { type TlsClientConfig, tlsClientSchema } from '../config/sections/tls.ts';
 import { type ClientTls, openClientTls } from '../config/sections/tls-source.ts';
@@ -97,17 +97,12 @@ export class Transport {
 
   /** Resolves with any answer; rejects with the signal's reason, or an Error that names the server. */
   async send(request: TransportRequest): Promise<StreamedAnswer> {
-    const { url, method = 'GET', headers = {}, body, signal } = request;
+    const { url, signal } = request;
     const key = this.#keyOf(url);
     try {
-      const dispatcher = await this.#dispatcher(url, key);
-      const answer = await dispatcher.request({
-        origin: url.origin,
-        path: `${url.pathname}${url.search}`,
-        method,
-        headers: { ...headers },
-        ...(body !== undefined && { body }),
-        signal,
+      const answer = await this.#ask(request, key).catch((cause: unknown) => {
+        if (signal.aborted || !isRepeatable(request) || !wasKept(cause)) throw cause;
+        return this.#ask(request, key);
       });
       return streamedAnswer(answer, this.#nameOf(url), signal);
     } catch (cause) {
@@ -115,6 +110,19 @@ export class Transport {
       if (signal.aborted && key.perOrigin) this.#forget(key.text);
       throw failure(this.#nameOf(url), signal, cause);
     }
+  }
+
+  async #ask(request: TransportRequest, key: ConnectionKey): Promise<Dispatcher.ResponseData> {
+    const { url, method = 'GET', headers = {}, body, signal } = request;
+    const dispatcher = await this.#dispatcher(url, key);
+    return dispatcher.request({
+      origin: url.origin,
+      path: `${url.pathname}${url.search}`,
+      method,
+      headers: { ...headers },
+      ...(body !== undefined && { body }),
+      signal,
+    });
   }
 
   /** Ends all connections; what is under way fails. */
@@ -248,6 +256,19 @@ function streamedAnswer(
       return Buffer.concat(chunks);
     },
   };
+}
+
+const isRepeatable = ({ method = 'GET', body }: TransportRequest): boolean =>
+  body === undefined && (method === 'GET' || method === 'HEAD');
+
+/**
+ * Whether a connection ended that had served before: a server may close it while a request is on the way, which then
+ * never saw it. Go's client asks again as well. A reset does not say what was before it.
+ */
+function wasKept(cause: unknown): boolean {
+  if (cause instanceof errors.SocketError) return (cause.socket?.bytesRead ?? 0) > 0;
+  const { code, syscall }: NodeJS.ErrnoException = cause instanceof Error ? cause : new Error();
+  return (code === 'ECONNRESET' || code === 'EPIPE') && (syscall === 'read' || syscall === 'write');
 }
 
 function failure(name: string, signal: AbortSignal, cause: unknown): unknown {
