@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { loadConfig } from '../config/load.ts';
 import type { LoadedConfig } from '../config/loaded-config.ts';
+import { giveAddressesTime } from '../internal/address-patience.ts';
 import { keepGarbageSmall } from '../internal/garbage-collector.ts';
 import { startTrimming } from '../native/memory-trimmer.ts';
 import { createService, type Service } from '../service/service.ts';
@@ -15,6 +16,7 @@ const KEEP_ALIVE_MS = 0x7fff_ffff;
 /** Runs the collector. Exit code 0 after a clean stop; 1 where it could not start, failed or lost data stopping. */
 export async function run(invocation: Invocation): Promise<number> {
   keepGarbageSmall();
+  giveAddressesTime();
   const gates = gatesOf(invocation);
   const sources = sourcesOf(invocation);
   const distribution = await invocation.io.loadDistribution();
