@@ -159,6 +159,15 @@ describe('the plan of scrapes', () => {
     assert.ok(jobs.every(({ timeoutMs }) => timeoutMs === 40_000));
   });
 
+  it('makes no difference of what a target gives as one, because it is asked for seconds', () => {
+    const computed = (labels: Record<string, string>) =>
+      planScrapes([at('a:1', labels)], settings())
+        .jobs.filter(({ computesDelta }) => computesDelta)
+        .map(({ name }) => name);
+    assert.deepEqual(computed({}), ['memory', 'block', 'mutex']);
+    assert.deepEqual(computed({ __param_seconds: '5' }), []);
+  });
+
   it('profiles for the interval less a second, or as long as told, and waits for it', () => {
     const cpu = (changes: Partial<PlanSettings>) => {
       const job = planScrapes([at('a:1')], settings(changes)).jobs.at(-1);

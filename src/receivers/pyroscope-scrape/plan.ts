@@ -153,7 +153,8 @@ function jobOf(
     kind: kind.kind,
     base,
     name: labels.get('__name__') ?? kind.name,
-    computesDelta: kind.computesDelta,
+    // Go answers with a difference wherever it is asked for seconds, and one of differences says nothing.
+    computesDelta: kind.computesDelta && !params.get('seconds')?.[0],
     timeoutMs: settings.timeoutMs + profilingMs(params, settings),
     target,
   };
