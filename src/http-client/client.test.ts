@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { rename, writeFile } from 'node:fs/promises';
 import { createSecureServer } from 'node:http2';
 import { createServer as createHttpsServer } from 'node:https';
-import type { Socket } from 'node:net';
+import { createServer as createNetServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { before, describe, it, type TestContext } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { makeCertificates, type TestCertificates } from '../internal/testing/certificates.ts';
 import { FakeClock } from '../internal/testing/fake-clock.ts';
+import type { ConfiguredClient } from './client.ts';
 import {
   basic,
   client,
@@ -226,6 +229,25 @@ describe('an answer', () => {
     });
   });
 
+  it('is not waited for any longer where the connection is what does not come', async (t) => {
+    const silent = createNetServer((socket) => socket.resume());
+    const port = await listening(t, silent);
+    const sockets: Socket[] = [];
+    silent.on('connection', (socket) => sockets.push(socket));
+    t.after(() => sockets.forEach((socket) => socket.destroy()));
+    const ask = async (made: ConfiguredClient, url: string) => {
+      const ending = new AbortController();
+      const answer = get(made, url, { signal: ending.signal });
+      await once(silent, 'connection');
+      ending.abort(new Error('enough'));
+      // A test that fails must not wait for undici's patience.
+      const late = delay(2_000, 'late', { ref: false });
+      await assert.rejects(Promise.race([answer, late]), /enough/);
+    };
+    await ask(await client(t, {}), `https://127.0.0.1:${port}`);
+    await ask(await client(t, { proxy_url: `http://127.0.0.1:${port}` }), 'https://far.example');
+  });
+
   it('can be cut short while it streams', async (t) => {
     const { url } = await server(t, (_, response) => response.writeHead(200).write('first'));
     const made = await client(t, {});
@@ -243,7 +265,7 @@ describe('an answer', () => {
 
 describe('a connection that was kept', () => {
   // Ends when it is asked for the second time, which the server does not see as a request any more.
-  const once = async (t: TestContext, end: (socket: Socket) => void) => {
+  const ending = async (t: TestContext, end: (socket: Socket) => void) => {
     const used = new Set<Socket>();
     return server(t, ({ socket }, response) => {
       if (used.has(socket)) return end(socket);
@@ -256,7 +278,7 @@ describe('a connection that was kept', () => {
     ['reset', (socket: Socket) => socket.resetAndDestroy()],
   ] as const)
     it(`and is ${how} as it is used again is replaced, unless there is a body`, async (t) => {
-      const { url, seen } = await once(t, end);
+      const { url, seen } = await ending(t, end);
       const made = await client(t, {});
       for (let i = 0; i < 3; i++) {
         const { body } = await get(made, url);

@@ -3,6 +3,7 @@ import { Agent, buildConnector, type Dispatcher, errors, ProxyAgent } from 'undi
 import type { Logger } from '../component/telemetry.ts';
 import { type TlsClientConfig, tlsClientSchema } from '../config/sections/tls.ts';
 import { type ClientTls, openClientTls } from '../config/sections/tls-source.ts';
+import { orAborted } from '../internal/abort.ts';
 import { type Clock, systemClock } from '../internal/clock.ts';
 import { Connections } from './connections.ts';
 
@@ -115,7 +116,7 @@ export class Transport {
   async #ask(request: TransportRequest, key: ConnectionKey): Promise<Dispatcher.ResponseData> {
     const { url, method = 'GET', headers = {}, body, signal } = request;
     const dispatcher = await this.#dispatcher(url, key);
-    return dispatcher.request({
+    const asked = dispatcher.request({
       origin: url.origin,
       path: `${url.pathname}${url.search}`,
       method,
@@ -123,6 +124,8 @@ export class Transport {
       ...(body !== undefined && { body }),
       signal,
     });
+    // undici looks at the signal once there is a connection: 10 s later at the worst, behind a proxy 5 minutes.
+    return orAborted(asked, signal);
   }
 
   /** Ends all connections; what is under way fails. */
