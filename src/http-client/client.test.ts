@@ -248,6 +248,21 @@ describe('an answer', () => {
     await ask(await client(t, { proxy_url: `http://127.0.0.1:${port}` }), 'https://far.example');
   });
 
+  it('is not waited for by a client that closes, nor is its connection', async (t) => {
+    const silent = createNetServer((socket) => socket.resume());
+    const port = await listening(t, silent);
+    for (const config of [{}, { enable_http2: false }]) {
+      const made = await client(t, config);
+      const refused = assert.rejects(get(made, `https://127.0.0.1:${port}`), /no answer from/);
+      const [socket] = (await once(silent, 'connection')) as [Socket];
+      t.after(() => void socket.destroy());
+      await made.close();
+      await refused;
+      const late = delay(2_000, 'late', { ref: false });
+      assert.notEqual(await Promise.race([once(socket, 'close'), late]), 'late');
+    }
+  });
+
   it('can be cut short while it streams', async (t) => {
     const { url } = await server(t, (_, response) => response.writeHead(200).write('first'));
     const made = await client(t, {});

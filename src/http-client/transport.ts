@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { Socket } from 'node:net';
 import { Agent, buildConnector, type Dispatcher, errors, ProxyAgent } from 'undici';
 import type { Logger } from '../component/telemetry.ts';
 import { type TlsClientConfig, tlsClientSchema } from '../config/sections/tls.ts';
@@ -79,6 +80,8 @@ interface ConnectionKey {
 export class Transport {
   readonly #options: TransportOptions;
   readonly #open = new Set<Dispatcher>();
+  /** Sockets that are not connected yet: undici leaves them alone for 10 s, and the process stays as long. */
+  readonly #connecting = new Set<Socket>();
   /** By what requests have in common that share connections. */
   readonly #current = new Map<string, { readonly tls: ClientTls | undefined; readonly made: Dispatcher }>();
   #tls: (() => Promise<ClientTls>) | undefined;
@@ -132,6 +135,8 @@ export class Transport {
   async close(): Promise<void> {
     this.#isClosed = true;
     await Promise.all([...this.#open].map((dispatcher) => dispatcher.destroy()));
+    for (const socket of this.#connecting) socket.destroy();
+    this.#connecting.clear();
   }
 
   /** Connections are shared by requests that travel alike; those of HTTP/2 belong to one server. */
@@ -184,9 +189,12 @@ export class Transport {
       ...(maxConnections !== undefined && { connections: maxConnections }),
     };
     if (proxy === undefined) {
-      const connect = { ...(tls && { ...tls, allowH2 }), ...(socketPath !== undefined && { socketPath }) };
+      const connect = this.#connector({
+        ...(tls && { ...tls, allowH2 }),
+        ...(socketPath !== undefined && { socketPath }),
+      });
       if (maxConnections !== undefined || allowH2) return new Agent({ ...common, connect });
-      const own = { ...common, connect: buildConnector(connect) };
+      const own = { ...common, connect };
       return new Agent({ ...common, factory: (origin) => new Connections(origin, own) });
     }
     // Many proxies open tunnels to port 443 only, so plain HTTP is forwarded, not tunnelled.
@@ -200,6 +208,18 @@ export class Transport {
       }),
       ...(isSecure && { headers: { ...this.#options.proxyConnectHeaders } }),
     });
+  }
+
+  #connector(options: buildConnector.BuildOptions): buildConnector.connector {
+    const connect = buildConnector(options);
+    return (to, tell) => {
+      // It gives the socket back, though its type does not say so.
+      const socket: unknown = connect(to, (...outcome) => {
+        if (socket instanceof Socket) this.#connecting.delete(socket);
+        tell(...outcome);
+      });
+      if (socket instanceof Socket) this.#connecting.add(socket);
+    };
   }
 
   async #tlsOfNow(): Promise<ClientTls> {
