@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, createServer as createNetServer } from 'node:net';
 import { describe, it, type TestContext } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { tlsClientSchema } from '../../config/sections/tls.ts';
 import { RetryableError } from '../../consumer/consumer.ts';
 import { never } from '../../internal/testing/settings.ts';
@@ -87,6 +89,20 @@ describe('an HTTP client', () => {
     await rejected;
     server.close();
     await assert.rejects(client.post('/', {}, Buffer.alloc(1), never()), /ECONNREFUSED|other side closed/);
+  });
+
+  it('waits no longer than its signal for a connection that does not come about', async (t) => {
+    const silent = createNetServer((socket) => void t.after(() => void socket.destroy()));
+    await once(silent.listen(0, '127.0.0.1'), 'listening');
+    t.after(() => void silent.close());
+    const { port } = silent.address() as AddressInfo;
+    const made = await clientOf(t, `https://127.0.0.1:${port}`);
+    const ending = new AbortController();
+    const answer = made.post('/', {}, Buffer.of(1), ending.signal);
+    await once(silent, 'connection');
+    ending.abort(new Error('enough'));
+    const late = delay(2_000, 'late', { ref: false });
+    await assert.rejects(Promise.race([answer, late]), /no answer from .*enough/);
   });
 
   it('keeps its connection, unless told not to', async (t) => {

@@ -6,6 +6,7 @@ import type { Logger } from '../../component/telemetry.ts';
 import { type ClientTls, openClientTls } from '../../config/sections/tls-source.ts';
 import type { TlsClientConfig } from '../../config/sections/tls.ts';
 import { PermanentError, RetryableError } from '../../consumer/consumer.ts';
+import { orAborted } from '../../internal/abort.ts';
 import { sendAuthorized } from './client-auth.ts';
 import { TransportError } from './delivery.ts';
 
@@ -73,7 +74,11 @@ export async function openHttpClient(options: HttpClientOptions): Promise<HttpCl
         headers,
         signal,
         async (all) =>
-          answerOf(await dispatchers.current(), { origin, path, method: 'POST', headers: all, body, signal }),
+          answerOf(
+            await dispatchers.current(),
+            { origin, path, method: 'POST', headers: all, body, signal },
+            signal,
+          ),
         (answer) => isAnswer(answer) && answer.status === 401,
       ),
     close: () => dispatchers.destroy(),
@@ -134,9 +139,14 @@ function makeDispatcher(options: HttpClientOptions, connect: ClientTls | undefin
   return new ProxyAgent({ ...common, uri: proxyUrl, ...(connect && { requestTls: connect }), proxyTunnel });
 }
 
-async function answerOf(dispatcher: Dispatcher, options: Dispatcher.RequestOptions): Promise<HttpAnswer> {
+async function answerOf(
+  dispatcher: Dispatcher,
+  options: Dispatcher.RequestOptions,
+  signal: AbortSignal,
+): Promise<HttpAnswer> {
   try {
-    const { statusCode, headers, body } = await dispatcher.request(options);
+    // undici looks at the signal once there is a connection: 10 s later at the worst, behind a proxy 5 minutes.
+    const { statusCode, headers, body } = await orAborted(dispatcher.request(options), signal);
     const chunks: Buffer[] = [];
     let size = 0;
     for await (const chunk of body as AsyncIterable<Buffer>) {
