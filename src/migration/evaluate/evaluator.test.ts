@@ -149,6 +149,16 @@ describe('an expression', () => {
       'note: coalesce: "y" stands in where X is unset; where it is set to nothing, nothing it is',
     ],
     [
+      'coalesce(env("X"), env("Y"))',
+      '"${env:X:-${env:Y}}"',
+      'note: coalesce: "${env:Y}" stands in where X is unset; where it is set to nothing, nothing it is',
+    ],
+    [
+      'coalesce(env("X"), local.file.f.content)',
+      '"${env:X}"',
+      'lost: coalesce: what stands in for X is a text that is known only where the collector runs, which a reference cannot hold',
+    ],
+    [
       'sys.env("STAGE") == "production"',
       'true',
       'note: comparison: decided with STAGE as set on the host that converted',
@@ -212,6 +222,12 @@ describe('an expression', () => {
       assert.ok(told[0]?.startsWith(`lost: ${expected}`), told[0]);
     });
   }
+
+  it('compares with what stands in for a variable', () => {
+    const { value, told } = evaluate('coalesce(env("X"), env("STAGE")) == "production"');
+    assert.equal(value, 'true');
+    assert.equal(told[1], 'note: comparison: decided with X, STAGE as set on the host that converted');
+  });
 
   it('keeps what is left of a list', () => {
     assert.deepEqual(evaluate('concat([1], nothing, [2])'), {

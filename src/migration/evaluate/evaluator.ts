@@ -8,7 +8,7 @@ import { ExportReader } from './exports.ts';
 import { applyOperator } from './operators.ts';
 import type { Scope } from './scope.ts';
 import { callFunction, FUNCTION_NAMES } from './stdlib.ts';
-import { variablesOf } from './text.ts';
+import { variableIn, variablesOf } from './text.ts';
 import { areEqual, array, bool, checkSize, kindOf, LOST, NULL, number, string, type Value } from './value.ts';
 
 const FUNCTIONS = new Set(FUNCTION_NAMES);
@@ -210,7 +210,7 @@ export class Evaluator {
     const names = variablesOf(value.text);
     const parts = value.text.map((part) => {
       if (typeof part === 'string') return part;
-      return part.late === 'env' ? (this.#environment[part.name] ?? part.fallback ?? '') : undefined;
+      return part.late === 'env' ? variableIn(part, this.#environment) : undefined;
     });
     if (names.length === 0 || parts.includes(undefined)) return value;
     this.#findings.note(

@@ -3,7 +3,7 @@ import { parse } from 'yaml';
 import type { Call } from './call.ts';
 import { formatText } from './format.ts';
 import { combineMaps } from './maps.ts';
-import { fixedText, fixedValue, joinTexts, onlyLatePart, type Text } from './text.ts';
+import { configText, fixedText, fixedValue, joinTexts, onlyLatePart, type Text } from './text.ts';
 import { array, fromPlain, kindOf, NULL, string, text, type Value } from './value.ts';
 
 type Implementation = (call: Call) => Value;
@@ -121,19 +121,34 @@ function coalesce({ args, place, findings }: Call): Value {
     const late = arg.kind === 'string' ? onlyLatePart(arg.text) : undefined;
     if (late?.late === 'env') {
       const rest = coalesce({ name: 'coalesce', place, findings, args: args.slice(index + 1) });
-      const fallback =
-        rest.kind === 'string' ? fixedValue(rest.text) : rest.kind === 'number' ? `${rest.value}` : undefined;
-      if (fallback === undefined || late.fallback !== undefined) return arg;
+      if (late.fallback !== undefined) return arg;
+      const fallback = fallbackOf(rest);
+      if (fallback === undefined) {
+        if (isZero(rest)) return arg;
+        findings.lost(
+          place,
+          'coalesce',
+          `what stands in for ${late.name} is ${kindOf(rest)}, which a reference cannot hold`,
+        );
+        return arg;
+      }
       findings.note(
         place,
         'coalesce',
-        `"${fallback}" stands in where ${late.name} is unset; where it is set to nothing, nothing it is`,
+        `"${configText(fallback) ?? ''}" stands in where ${late.name} is unset; where it is set to nothing, nothing it is`,
       );
       return text([{ ...late, fallback }]);
     }
     if (!isZero(arg)) return arg;
   }
   return args.at(-1) ?? NULL;
+}
+
+/** What may stand behind `:-`: a file there would have to exist even where the variable is set. */
+function fallbackOf(value: Value): Text | undefined {
+  if (value.kind === 'number') return [`${value.value}`];
+  if (value.kind !== 'string') return undefined;
+  return value.text.every((part) => typeof part === 'string' || part.late === 'env') ? value.text : undefined;
 }
 
 function isZero(value: Value): boolean {

@@ -2,9 +2,16 @@
 
 /** A part of a text that is known only where the collector runs. */
 export type LatePart =
-  | { readonly late: 'env'; readonly name: string; readonly fallback?: string }
+  | VariablePart
   | { readonly late: 'file'; readonly path: Text }
   | { readonly late: 'url'; readonly url: Text };
+
+/** A variable of the environment; `fallback`, of fixed parts and variables, stands in where it is unset. */
+export interface VariablePart {
+  readonly late: 'env';
+  readonly name: string;
+  readonly fallback?: Text;
+}
 
 /** A text of fixed and late parts; no two fixed ones stand beside each other. */
 export type Text = readonly (string | LatePart)[];
@@ -47,13 +54,11 @@ export function configText(text: Text): string | undefined {
 
 /** A reference ends at its first "}" and has no "$" but those of references inside it. */
 function reference(part: LatePart): string | undefined {
-  if (part.late === 'env') {
-    const fallback = part.fallback === undefined ? '' : `:-${part.fallback}`;
-    return /[${}]/.test(fallback) ? undefined : `\${env:${part.name}${fallback}}`;
-  }
-  const inner = part.late === 'file' ? part.path : part.url;
+  const inner = part.late === 'env' ? (part.fallback ?? []) : part.late === 'file' ? part.path : part.url;
   if (inner.some((p) => typeof p === 'string' && /[${}]/.test(p))) return undefined;
   const location = configText(inner);
+  if (part.late === 'env' && location !== undefined)
+    return `\${env:${part.name}${part.fallback === undefined ? '' : `:-${location}`}}`;
   if (location === undefined || location === '') return undefined;
   return part.late === 'file' ? `\${file:${location}}` : `\${${location}}`;
 }
@@ -62,7 +67,19 @@ function reference(part: LatePart): string | undefined {
 export function variablesOf(text: Text): readonly string[] {
   return text.flatMap((part) => {
     if (typeof part === 'string') return [];
-    if (part.late === 'env') return [part.name];
+    if (part.late === 'env') return [part.name, ...variablesOf(part.fallback ?? [])];
     return variablesOf(part.late === 'file' ? part.path : part.url);
   });
+}
+
+/** What a variable, or what stands in for it, gives in an environment. */
+export function variableIn(
+  part: VariablePart,
+  environment: Readonly<Record<string, string | undefined>>,
+): string {
+  const inner = (part.fallback ?? []).map((p) => {
+    if (typeof p === 'string') return p;
+    return p.late === 'env' ? variableIn(p, environment) : '';
+  });
+  return environment[part.name] ?? inner.join('');
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Document, isScalar, type Pair, type Scalar, visit, type YAMLMap, type YAMLSeq } from 'yaml';
-import { configText, fixedValue, joinTexts, type LatePart } from '../evaluate/text.ts';
+import { configText, fixedValue, joinTexts, type LatePart, variableIn } from '../evaluate/text.ts';
 import type { MappingNode, Node } from './node.ts';
 
 /** Environment variables of the host that converts. */
@@ -42,8 +42,7 @@ function lateValue({ text }: TextNode): string {
 
 function checkValue(node: TextNode, environment: Environment): unknown {
   if (fixedValue(node.text) !== undefined) return lateValue(node);
-  const isKnown = (part: LatePart): boolean =>
-    part.late === 'env' && (environment[part.name] ?? part.fallback ?? '') !== '';
+  const isKnown = (part: LatePart): boolean => part.late === 'env' && variableIn(part, environment) !== '';
   if (node.text.length === 1 && !node.text.every((p) => typeof p === 'string' || isKnown(p)))
     return node.sample;
   // A figure is a host, a port, a part of a path or of a pattern, all alike.
