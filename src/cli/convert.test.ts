@@ -107,6 +107,10 @@ describe('convert', () => {
     );
     assert.equal(code, 0);
     assert.match(out, /endpoint: \$\{env:NO_SUCH_VARIABLE\}\n/);
+    for (const url of ['env("NO_BASE") + "/path"', 'env("NO_SCHEME") + "://pyroscope:" + env("NO_PORT")']) {
+      const joined = await run('--from', 'agent', fileOf(WRITE.replace('"http://pyroscope:4040"', url)));
+      assert.equal(joined.code, 0, joined.err);
+    }
   });
 
   it('names every fault of the syntax with its place', async () => {

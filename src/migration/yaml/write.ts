@@ -45,11 +45,20 @@ function checkValue(node: TextNode, environment: Environment): unknown {
   const isKnown = (part: LatePart): boolean => part.late === 'env' && variableIn(part, environment) !== '';
   if (node.text.length === 1 && !node.text.every((p) => typeof p === 'string' || isKnown(p)))
     return node.sample;
-  // A figure is a host, a port, a part of a path or of a pattern, all alike.
+  const standIn = (index: number): string => (index === 0 ? beginning(node) : '1');
   return lateValue({
     ...node,
-    text: joinTexts(node.text.map((part) => [typeof part === 'string' || isKnown(part) ? part : '1'])),
+    text: joinTexts(
+      node.text.map((part, i) => [typeof part === 'string' || isKnown(part) ? part : standIn(i)]),
+    ),
   });
+}
+
+/** A figure is a host, a port, a part of a path or of a pattern, all alike; but an address begins with its scheme. */
+function beginning({ text, sample }: TextNode): string {
+  if (typeof sample !== 'string' || !sample.includes('://')) return '1';
+  const [, next] = text;
+  return typeof next === 'string' && next.startsWith('://') ? 'http' : 'http://1';
 }
 
 function toYaml(document: Document, node: Node, valueOf: ValueOf): YAMLMap | YAMLSeq | Scalar {
