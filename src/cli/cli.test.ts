@@ -139,6 +139,13 @@ describe('the command line program', () => {
     assert.equal(config.exporters.otlp_grpc['timeout'], '5s');
   });
 
+  it('prints texts that Go reads as numbers so that they stay texts', async () => {
+    const set = '--set=exporters.otlp_grpc.headers={authorization: x, release: "2024_01"}';
+    const { out } = await run('print-config', '--config', CONFIG, set, '--mode=unredacted');
+    const again = await run('print-config', '--config', `yaml:${out}`, '--mode=unredacted');
+    assert.deepEqual([again.out, again.err], [out, '']);
+  });
+
   it('prints a configuration with faults where it need not be valid, and then only with its secrets', async () => {
     const flags = [
       'print-config',

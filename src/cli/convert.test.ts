@@ -113,6 +113,12 @@ describe('convert', () => {
     }
   });
 
+  it('writes texts that Go reads as numbers so that they stay texts', async () => {
+    const labels = '  external_labels = { release = "2024_01", mask = "0b11" }\n}\n';
+    const { code, err } = await run('--from', 'alloy', fileOf(WRITE.replace(/\}\n$/, labels)));
+    assert.equal(code, 0, err);
+  });
+
   it('names every fault of the syntax with its place', async () => {
     const file = fileOf('a "b" {\n  c = \n  d = [1\n}\n');
     const { code, out, err } = await run('--from', 'alloy', file);

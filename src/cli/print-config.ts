@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-import { stringify } from 'yaml';
+import { Document } from 'yaml';
 import { ConfigError } from '../config/config-error.ts';
 import { loadConfig } from '../config/load.ts';
 import { createProviders } from '../config/providers.ts';
 import { resolveSources } from '../config/resolve.ts';
+import { quoteTexts } from '../config/scalar.ts';
 import { toPlain } from '../config/tree.ts';
 import { gatesOf, type Invocation, lastValue, sourcesOf, UsageError } from './command.ts';
 
@@ -15,9 +16,15 @@ export async function printConfig(invocation: Invocation): Promise<number> {
   io.stdout(
     asJson
       ? `${JSON.stringify(plain, (_, value) => (typeof value === 'bigint' ? Number(value) : value), 2)}\n`
-      : stringify(plain, { lineWidth: 0 }),
+      : yamlOf(plain),
   );
   return 0;
+}
+
+function yamlOf(plain: unknown): string {
+  const document = new Document(plain);
+  quoteTexts(document);
+  return document.toString({ lineWidth: 0 });
 }
 
 async function readForPrint(invocation: Invocation): Promise<unknown> {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { type Document, Scalar, visit } from 'yaml';
 import type { ScalarValue } from './tree.ts';
 
 const INTEGER = /^[-+]?(?:0b[01]+|0o?[0-7]+|0x[0-9a-fA-F]+|0|[1-9]\d*)$/;
@@ -36,4 +37,14 @@ function integer(text: string): number | bigint {
   const unsigned = text.replace(/^[-+]/, '').replace(/^0(?=[0-7])/, '0o');
   const value = text.startsWith('-') ? -BigInt(unsigned) : BigInt(unsigned);
   return value >= Number.MIN_SAFE_INTEGER && value <= Number.MAX_SAFE_INTEGER ? Number(value) : value;
+}
+
+/** Quotes the texts of a document that stand there plain, as YAML 1.2 may have them, but are numbers here. */
+export function quoteTexts(document: Document): void {
+  visit(document, {
+    Scalar: (_, scalar) => {
+      if (typeof scalar.value === 'string' && typeof resolvePlainScalar(scalar.value) !== 'string')
+        scalar.type = Scalar.QUOTE_DOUBLE;
+    },
+  });
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Document, isScalar, type Pair, type Scalar, visit, type YAMLMap, type YAMLSeq } from 'yaml';
+import { quoteTexts } from '../../config/scalar.ts';
 import { configText, fixedValue, joinTexts, type LatePart, variableIn } from '../evaluate/text.ts';
 import type { MappingNode, Node } from './node.ts';
 
@@ -28,6 +29,7 @@ function write(root: MappingNode, header: readonly string[], valueOf: ValueOf): 
   document.contents = toYaml(document, root, valueOf);
   document.commentBefore = comment(header);
   spaceOut(document);
+  quoteTexts(document);
   return document.toString({ lineWidth: 0, flowCollectionPadding: false });
 }
 
