@@ -107,6 +107,10 @@ describe('an expression', () => {
       'array.combine_maps([{a = "1", b = "2"}], [{a = "1", c = "3"}, {a = "2"}], ["a"])',
       '[{a: "1", b: "2", c: "3"}]',
     ],
+    [
+      'array.combine_maps([{a = "1"}, {a = "2"}, {b = "3"}], [{a = "1", c = "4"}], ["a"], true)',
+      '[{a: "1", c: "4"}, {a: "2"}, {b: "3"}]',
+    ],
     ['map.inner_join([{a = "1", b = "2"}], [{a = "1", b = "3"}], ["a"], "none", [], ["c"])', '[{a: "1"}]'],
     // The library
     ['coalesce("", null, [], 0, "x")', '"x"'],

@@ -13,10 +13,13 @@ export function combineMaps({ name, args }: Call): Value {
   const [left, right] = [mapsOf(args[0], name), mapsOf(args[1], name)];
   const keys = namesOf(args[2], name);
   if (keys.length === 0) throw new Error(`${name}: no names to join by`);
+  // The fourth argument of array.combine_maps says whether what has no partner stays.
   const strategy = args[3]?.kind === 'string' ? fixedValue(args[3].text) : 'update';
+  const keepsAlone = args[3]?.kind === 'bool' && args[3].value;
   const [only, without] = [namesOf(args[4], name), namesOf(args[5], name)];
   const results: Value[] = [];
   for (const a of left) {
+    const before = results.length;
     for (const b of right) {
       if (!keys.every((key) => isSame(a.get(key), b.get(key)))) continue;
       if (results.length >= MAX_RESULTS) throw new Error(`${name}: more than ${MAX_RESULTS} results`);
@@ -25,6 +28,7 @@ export function combineMaps({ name, args }: Call): Value {
       );
       results.push({ kind: 'object', fields: new Map(fields) });
     }
+    if (keepsAlone && results.length === before) results.push({ kind: 'object', fields: a });
   }
   return array(results);
 }
