@@ -5,6 +5,7 @@ import type { Instance } from './evaluate/scope.ts';
 import { joinTexts, type Text } from './evaluate/text.ts';
 import { kindOf, type Value } from './evaluate/value.ts';
 import type { Findings } from './findings.ts';
+import type { Block } from './syntax/tree.ts';
 import { MappingNode } from './yaml/node.ts';
 
 /** Writes the server of `pyroscope.receive_http` as keys of the receiver. */
@@ -15,12 +16,15 @@ export function receiveHttpNode(
   node: MappingNode,
   findings: Findings,
 ): void {
-  const http = read.inner.find((block) => block.name === 'http');
+  const { place } = instance;
+  // What has no block of its own still has its defaults.
+  const none: Block = { kind: 'block', name: 'http', label: undefined, place, body: [], comments: [] };
+  const http = read.inner.find((block) => block.name === 'http') ?? none;
   const spec = RECEIVE_HTTP.blocks?.['http']?.spec ?? { options: {} };
-  const server = http === undefined ? undefined : reader.read(http, spec, instance.scope);
-  const address = textOf(server?.given.get('listen_address')?.value) ?? [];
-  const port = textOf(server?.given.get('listen_port')?.value) ?? ['8080'];
-  for (const [name, given] of server?.given ?? []) {
+  const server = reader.read(http, spec, instance.scope);
+  const address = textOf(server.given.get('listen_address')?.value) ?? [];
+  const port = textOf(server.given.get('listen_port')?.value) ?? ['8080'];
+  for (const [name, given] of server.given) {
     if (textOf(given.value) === undefined)
       findings.lost(given.place, name, `expected a text or a number, got ${kindOf(given.value)}`);
   }
@@ -30,7 +34,7 @@ export function receiveHttpNode(
     { kind: 'text', text: joinTexts([host, [':'], port]), sample: '127.0.0.1:8080' },
     address.length === 0 ? ['without listen_address every address is listened on'] : [],
   );
-  if (server !== undefined) node.setAll(server.node);
+  node.setAll(server.node);
 }
 
 const bracketed = (address: Text): Text => {
