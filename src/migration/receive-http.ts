@@ -28,7 +28,7 @@ export function receiveHttpNode(
     if (textOf(given.value) === undefined)
       findings.lost(given.place, name, `expected a text or a number, got ${kindOf(given.value)}`);
   }
-  const host = address.length === 0 ? ['0.0.0.0'] : bracketed(address);
+  const host = address.length === 0 ? [] : bracketed(address);
   node.set(
     'endpoint',
     { kind: 'text', text: joinTexts([host, [':'], port]), sample: '127.0.0.1:8080' },
