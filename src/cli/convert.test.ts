@@ -140,6 +140,7 @@ describe('convert', () => {
       ],
       [['--from', 'alloy'], /^Error: convert needs the name of a file, or - for stdin/],
       [['--from', 'alloy', join(folder, 'none')], /^Error: ENOENT/],
+      [['--from', 'alloy', folder], /^Error: \S+ is a directory; .* its files as one: cat /],
       [['--from', 'alloy', fileOf('')], /^Error: .*: nothing in it is about profiles/],
     ] as const) {
       const { code, out, err } = await run(...argv);

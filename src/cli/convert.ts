@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readFileSync, statSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { ConfigError } from '../config/config-error.ts';
 import { loadConfig } from '../config/load.ts';
 import { ERAS } from '../migration/components/table.ts';
@@ -102,7 +103,13 @@ function readText(file: string): string {
 }
 
 function readSmallFile(file: string): Buffer {
-  const { size } = statSync(file);
+  const stats = statSync(file);
+  const { size } = stats;
+  // Alloy takes all files of a directory as one.
+  if (stats.isDirectory())
+    throw new Error(
+      `${file} is a directory; convert its files as one: cat ${join(file, '*.alloy')} | otelcol-profiles convert --from KIND -`,
+    );
   if (size > MAX_BYTES) throw new Error(`${file} is larger than ${MAX_BYTES} bytes`);
   return readFileSync(file);
 }
