@@ -56,6 +56,8 @@ export async function start(t: TestContext, path: string, config: object = {}, c
     auth_type: 'kubeConfig',
     kube_config_path: path,
     wait_for_metadata: true,
+    // On the hurried clock 36 s: a busy host takes its time to list.
+    wait_for_metadata_timeout: '1h',
     kube_api_qps: 1000,
     ...config,
   });
