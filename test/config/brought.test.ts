@@ -12,6 +12,7 @@ import type { LoadedConfig } from '../../src/config/loaded-config.ts';
 import { distribution } from '../../src/distribution.ts';
 import { never } from '../../src/internal/testing/settings.ts';
 import { checkService, createService } from '../../src/service/service.ts';
+import { PATIENT } from '../integration/running-service.ts';
 import { type Brought, broughtEnvironment, everyBrought } from './brought.ts';
 
 const environment = broughtEnvironment();
@@ -96,10 +97,10 @@ describe('a configuration that people bring', () => {
       };
       const service = createService(
         { ...config, service: { ...config.service, telemetry: quiet } },
-        { build: BUILD, gates, writeLog: (line) => log.push(line) },
+        { build: BUILD, gates, clock: PATIENT.clock, writeLog: (line) => log.push(line) },
       );
       await service.start(never());
-      await service.shutdown(AbortSignal.timeout(10_000));
+      await service.shutdown(AbortSignal.timeout(PATIENT.limitMs));
       const said = log.join('\n');
       assert.match(said, /Everything is ready\. Begin running and processing data\./);
       assert.match(said, /Shutdown complete\./);

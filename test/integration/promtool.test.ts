@@ -11,7 +11,7 @@ import { never, testHost, testSettings } from '../../src/internal/testing/settin
 import { batchFromFolded } from '../../src/pdata/folded.ts';
 import { debianBinary } from '../debian-binary.ts';
 import { freePort } from '../free-port.ts';
-import { runningService } from './running-service.ts';
+import { PATIENT, runningService } from './running-service.ts';
 
 /** A collector that runs every component with metrics of its own; where nothing is, it has failures too. */
 const everything = (folder: string, metricsPort: number): string => `
@@ -104,7 +104,7 @@ test('promtool has nothing against the metrics of a collector with every compone
   const yaml = everything(folder, port);
   for (const factory of Object.values<readonly { readonly type: string }[]>({ ...distribution }).flat())
     assert.match(yaml, new RegExp(`^  ${factory.type}:`, 'm'));
-  const { endpoints } = await runningService(t, yaml, true);
+  const { endpoints } = await runningService(t, yaml, true, PATIENT);
   await sendOne(t, endpoints[0] ?? '');
   const page = await (await fetch(`http://localhost:${port}/metrics`)).text();
   assert.ok((page.match(/^# TYPE/gm) ?? []).length > 80);

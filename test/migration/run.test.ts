@@ -13,7 +13,7 @@ import { convert } from '../../src/migration/convert.ts';
 import { SyntaxIssues } from '../../src/migration/syntax/token.ts';
 import { WITHOUT_ROOT } from '../left-out.ts';
 import { startFakePyroscope, type FakePyroscope } from '../integration/fake-pyroscope.ts';
-import { runningService } from '../integration/running-service.ts';
+import { PATIENT, runningService } from '../integration/running-service.ts';
 import { application, converted, printed, until } from './running.ts';
 
 describe('a configuration of the documentation', () => {
@@ -110,25 +110,25 @@ describe('every configuration of the documentation', () => {
     const era = ERAS.find((one) => name.endsWith(`.${one}`)) ?? 'alloy';
     const text = printed(name);
     const needsRoot = /\.ebpf "/.test(text);
-    it(`starts and stops: ${name}`, { skip: needsRoot && WITHOUT_ROOT, timeout: 60_000 }, async (t) => {
+    it(`starts and stops: ${name}`, { skip: needsRoot && WITHOUT_ROOT, timeout: 120_000 }, async (t) => {
       await cloud(t);
       // One page prints a block without its last braces.
       if (name.includes('as-printed')) {
         const options = { era, file: name, environment: {}, readModule: () => undefined };
         return assert.throws(() => convert(text, options), SyntaxIssues);
       }
-      const { service, log } = await runningService(t, converted(withFiles(text), era));
-      await service.shutdown(AbortSignal.timeout(10_000));
+      const { service, log } = await runningService(t, converted(withFiles(text), era), false, PATIENT);
+      await service.shutdown(AbortSignal.timeout(PATIENT.limitMs));
       assert.ok(!log.some((line) => line.includes('"level":"fatal"')), log.join('\n'));
     });
   }
 
   it('profiles the processes that it discovers, and sends them with the password of the environment', {
     skip: WITHOUT_ROOT,
-    timeout: 60_000,
+    timeout: 120_000,
   }, async (t) => {
     const { store, requests } = await cloud(t);
-    await runningService(t, converted(printed('001-ebpf.agent'), 'agent'));
+    await runningService(t, converted(printed('001-ebpf.agent'), 'agent'), false, PATIENT);
     await until(() => store.profiles.length > 0);
     assert.match(store.profiles[0]?.typeId ?? '', /^process_cpu:cpu:nanoseconds:cpu:nanoseconds$/);
     assert.equal(store.profiles[0]?.labels['service_name'], 'unspecified');
