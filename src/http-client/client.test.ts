@@ -341,6 +341,13 @@ describe('a proxy', () => {
     assert.equal(seen[1]?.headers['proxy-authorization'], basic('u:p'));
   });
 
+  it('is told a user without a password too', async (t) => {
+    const through = await proxy(t);
+    const made = await client(t, { proxy_url: through.url.replace('//', '//k%40y@') });
+    await get(made, 'http://far.example/');
+    assert.equal(through.seen[0]?.headers['proxy-authorization'], basic('k@y:'));
+  });
+
   it('is passed by for hosts of no_proxy and of this machine, and taken from the environment', async (t) => {
     const { url: target, seen } = await server(t);
     const { url, seen: asked } = await proxy(t);

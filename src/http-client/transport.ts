@@ -202,6 +202,7 @@ export class Transport {
       ...common,
       uri: proxy,
       proxyTunnel: isSecure,
+      ...tokenOf(new URL(proxy)),
       ...(tls && {
         requestTls: { ...tls, allowH2 },
         proxyTls: { secureContext: tls.secureContext, rejectUnauthorized: tls.rejectUnauthorized },
@@ -279,6 +280,12 @@ function streamedAnswer(
       return Buffer.concat(chunks);
     },
   };
+}
+
+/** What undici leaves out: a user without a password, as proxies have it whose user is a key. */
+function tokenOf({ username, password }: URL): { token?: string } {
+  if (username === '' || password !== '') return {};
+  return { token: `Basic ${Buffer.from(`${decodeURIComponent(username)}:`).toString('base64')}` };
 }
 
 const isRepeatable = ({ method = 'GET', body }: TransportRequest): boolean =>
