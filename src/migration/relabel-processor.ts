@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { Re2 } from '../internal/re2.ts';
 import type { BlockReader } from './block-reader.ts';
 import { PROFILE_RELABEL } from './components/relabel.ts';
 import type { Instance } from './evaluate/scope.ts';
@@ -58,9 +59,26 @@ function renameServiceName(rule: MappingNode, chain: readonly Instance[], findin
   if (['labelmap', 'labeldrop', 'labelkeep'].includes(name))
     change('regex', /service_name/g, 'service[._]name');
   if (name === 'labelmap') change('replacement', /^service_name$/, 'service.name');
+  if (name === 'labeldrop' || name === 'labelkeep') isRenamed = meansServiceName(rule) || isRenamed;
   const [first] = chain;
   if (isRenamed && first !== undefined)
     findings.note(first.place, first.id, 'the label service_name is the attribute service.name in its rules');
+}
+
+/** Lets a pattern such as `[a-z_]+`, which takes `service_name` without naming it, take `service.name` too. */
+function meansServiceName(rule: MappingNode): boolean {
+  const entry = rule.entries.get('regex');
+  const regex = entry?.node.kind === 'text' ? fixedValue(entry.node.text) : undefined;
+  if (entry === undefined || regex === undefined) return false;
+  try {
+    const pattern = new Re2(regex, { anchored: true });
+    if (!pattern.test('service_name') || pattern.test('service.name')) return false;
+  } catch {
+    // The check of the result tells what is wrong with it.
+    return false;
+  }
+  rule.set('regex', fixedNode(`(?:${regex})|service[.]name`), entry.comments, entry.place);
+  return true;
 }
 
 /** True where a rule of a `pyroscope.relabel` reads the label `__name__`. */
