@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as z from 'zod';
 import { runCli } from './cli/cli.ts';
+import { leave } from './cli/leave.ts';
 
 // Each schema reads one configuration: compiling it costs more than it saves.
 z.config({ jitless: true });
@@ -14,6 +15,4 @@ void runCli(process.argv.slice(2), {
   stdout: (text) => process.stdout.write(text),
   stderr: (text) => process.stderr.write(text),
   loadDistribution: async () => (await import('./distribution.ts')).distribution,
-}).then((code) => {
-  process.exitCode = code;
-});
+}).then(leave);
