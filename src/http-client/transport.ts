@@ -6,6 +6,7 @@ import { type TlsClientConfig, tlsClientSchema } from '../config/sections/tls.ts
 import { type ClientTls, openClientTls } from '../config/sections/tls-source.ts';
 import { orAborted } from '../internal/abort.ts';
 import { type Clock, systemClock } from '../internal/clock.ts';
+import { tokenOf } from '../internal/http-proxy.ts';
 import { Connections } from './connections.ts';
 
 /** As long as Prometheus keeps an unused connection. */
@@ -202,7 +203,7 @@ export class Transport {
       ...common,
       uri: proxy,
       proxyTunnel: isSecure,
-      ...tokenOf(new URL(proxy)),
+      ...tokenOf(proxy),
       ...(tls && {
         requestTls: { ...tls, allowH2 },
         proxyTls: { secureContext: tls.secureContext, rejectUnauthorized: tls.rejectUnauthorized },
@@ -280,12 +281,6 @@ function streamedAnswer(
       return Buffer.concat(chunks);
     },
   };
-}
-
-/** What undici leaves out: a user without a password, as proxies have it whose user is a key. */
-function tokenOf({ username, password }: URL): { token?: string } {
-  if (username === '' || password !== '') return {};
-  return { token: `Basic ${Buffer.from(`${decodeURIComponent(username)}:`).toString('base64')}` };
 }
 
 const isRepeatable = ({ method = 'GET', body }: TransportRequest): boolean =>

@@ -122,7 +122,7 @@ service: {extensions: [headers_setter], pipelines: {profiles: {receivers: [otlp]
         });
         assert.equal(answer.status, 200);
       }
-      while (tenants.length < 2) await new Promise((resolve) => setTimeout(resolve, 10));
+      while (new Set(tenants).size < 2) await new Promise((resolve) => setTimeout(resolve, 10));
       assert.deepEqual([...new Set(tenants)].sort(), ['blue', 'red']);
     });
   }

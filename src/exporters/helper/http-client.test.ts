@@ -156,6 +156,10 @@ describe('an HTTP client', () => {
       `POST http://receiver.test:4318/v1development/profiles ${credentials}`,
       'CONNECT receiver.test:4318',
     ]);
+    const keyed = await clientOf(t, 'http://receiver.test/', { proxyUrl: proxy.replace('://', '://key@') });
+    await keyed.post('/x', {}, Buffer.alloc(1), never());
+    const key = `Basic ${Buffer.from('key:').toString('base64')}`;
+    assert.equal(seen.at(-1), `POST http://receiver.test/x ${key}`);
   });
 });
 

@@ -7,6 +7,7 @@ import { type ClientTls, openClientTls } from '../../config/sections/tls-source.
 import type { TlsClientConfig } from '../../config/sections/tls.ts';
 import { PermanentError, RetryableError } from '../../consumer/consumer.ts';
 import { orAborted } from '../../internal/abort.ts';
+import { tokenOf } from '../../internal/http-proxy.ts';
 import { sendAuthorized } from './client-auth.ts';
 import { TransportError } from './delivery.ts';
 
@@ -136,7 +137,13 @@ function makeDispatcher(options: HttpClientOptions, connect: ClientTls | undefin
   if (proxyUrl === undefined) return new Pool(url.origin, { ...common, ...(connect && { connect }) });
   // Many proxies open tunnels to port 443 only, so plain HTTP is forwarded, not tunnelled.
   const proxyTunnel = url.protocol === 'https:';
-  return new ProxyAgent({ ...common, uri: proxyUrl, ...(connect && { requestTls: connect }), proxyTunnel });
+  return new ProxyAgent({
+    ...common,
+    uri: proxyUrl,
+    proxyTunnel,
+    ...tokenOf(proxyUrl),
+    ...(connect && { requestTls: connect }),
+  });
 }
 
 async function answerOf(

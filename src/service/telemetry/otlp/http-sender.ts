@@ -4,7 +4,8 @@ import { gzip } from 'node:zlib';
 import { Agent, type Dispatcher, ProxyAgent } from 'undici';
 import { type ClientTls, openClientTls } from '../../../config/sections/tls-source.ts';
 import { PermanentError, RetryableError } from '../../../consumer/consumer.ts';
-import { httpProxyFor } from '../../../internal/http-proxy.ts';
+import { orAborted } from '../../../internal/abort.ts';
+import { httpProxyFor, tokenOf } from '../../../internal/http-proxy.ts';
 import {
   endpointOf,
   headersOf,
@@ -57,7 +58,13 @@ function dispatcherFor(url: URL, connect: ClientTls | undefined): Dispatcher {
   const uri = httpProxyFor(url, process.env);
   if (uri === undefined) return new Agent({ ...limits, ...(connect && { connect }) });
   const proxyTunnel = url.protocol === 'https:';
-  return new ProxyAgent({ ...limits, uri, proxyTunnel, ...(connect && { requestTls: connect }) });
+  return new ProxyAgent({
+    ...limits,
+    uri,
+    proxyTunnel,
+    ...tokenOf(uri),
+    ...(connect && { requestTls: connect }),
+  });
 }
 
 function credentialsOf({ username, password }: URL): Record<string, string> {
@@ -66,7 +73,9 @@ function credentialsOf({ username, password }: URL): Record<string, string> {
   return { authorization: `Basic ${Buffer.from(text).toString('base64')}` };
 }
 
-async function answerOf(dispatcher: Dispatcher, options: Dispatcher.RequestOptions): Promise<Uint8Array> {
+type SentRequest = Dispatcher.RequestOptions & { readonly signal: AbortSignal };
+
+async function answerOf(dispatcher: Dispatcher, options: SentRequest): Promise<Uint8Array> {
   const { status, retryAfter, body } = await request(dispatcher, options);
   if (status >= 200 && status < 300) return body;
   const told = `server answered ${status}: ${body.toString('utf8', 0, 256).replace(/\p{Cc}/gu, ' ')}`;
@@ -75,9 +84,13 @@ async function answerOf(dispatcher: Dispatcher, options: Dispatcher.RequestOptio
   throw new RetryableError(told, retryAfterMs === undefined ? {} : { retryAfterMs });
 }
 
-async function request(dispatcher: Dispatcher, options: Dispatcher.RequestOptions) {
+async function request(dispatcher: Dispatcher, options: SentRequest) {
   try {
-    const { statusCode: status, headers, body } = await dispatcher.request(options);
+    const {
+      statusCode: status,
+      headers,
+      body,
+    } = await orAborted(dispatcher.request(options), options.signal);
     const chunks: Buffer[] = [];
     let size = 0;
     for await (const chunk of body as AsyncIterable<Buffer>) {
@@ -88,7 +101,7 @@ async function request(dispatcher: Dispatcher, options: Dispatcher.RequestOption
     const retryAfter = headers['retry-after'];
     return { status, retryAfter, body: Buffer.concat(chunks) };
   } catch (cause) {
-    if (options.signal instanceof AbortSignal && options.signal.aborted) throw options.signal.reason;
+    if (options.signal.aborted) throw options.signal.reason;
     const why = cause instanceof AggregateError ? cause.errors.map(String).join('; ') : String(cause);
     throw new RetryableError(`no answer from ${String(options.origin)}: ${why}`, { cause });
   }
