@@ -92,7 +92,7 @@ describe('an HTTP client', () => {
   });
 
   it('waits no longer than its signal for a connection that does not come about', async (t) => {
-    const silent = createNetServer((socket) => void t.after(() => void socket.destroy()));
+    const silent = createNetServer((socket) => t.after(() => void socket.destroy()));
     await once(silent.listen(0, '127.0.0.1'), 'listening');
     t.after(() => void silent.close());
     const { port } = silent.address() as AddressInfo;

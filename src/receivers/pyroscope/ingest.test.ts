@@ -62,7 +62,7 @@ describe('/ingest', () => {
         `format=pprof&${NAME}&from=1700000000&until=1700000010`,
         cpuPprof('main 10000000', time),
       );
-    const [none, micros, told] = next.batches as ProfilesBatch[];
+    const [none, micros, told] = next.batches;
     assert.deepEqual(
       [none, micros, told].map(firstProfile).map((p) => p?.timeUnixNano),
       [second, second, second + 5n],
