@@ -211,6 +211,18 @@ describe('the file storage', () => {
     await append(log, 10, 2);
   });
 
+  it('begins its numbers again when they are used up, once nothing is left', async () => {
+    // An idle log makes a new file for each record: at one a second the numbers last for 24 days.
+    mkdirSync(join(dir, FOLDER), { recursive: true });
+    writeFileSync(join(dir, FOLDER, '0002097151.log'), '');
+    const { log } = await start();
+    for (const value of [1, 2]) {
+      const record = await append(log, 10, value);
+      assert.equal((await log.read(record))[0], value);
+      log.remove(record);
+    }
+  });
+
   it('belongs to one process at a time, and an owner has one log', async () => {
     const { extension } = await start();
     await assert.rejects(start(), /another process has the storage/);

@@ -10,8 +10,10 @@ import { Segment, SEGMENT_NAME, segmentPaths } from './segment.ts';
 const DIRECTORY_MODE = 0o700;
 /** A record's id is its segment's number times this plus its offset. */
 const SEGMENT_STRIDE = 2 ** 32;
-/** Numbers stay below what an id can hold; at a segment a second that is 24 days, and far more at any real rate. */
+/** Numbers stay below what an id can hold; at a segment a second, as an idle log makes them, that is 24 days. */
 const MAX_SEGMENT_NUMBER = 2 ** 21 - 1;
+/** From here on they begin again as soon as nothing is left: recovery goes by their order. */
+const RESTART_NUMBER = 2 ** 20;
 /** Appends that wait are written together up to this many bytes. */
 const MAX_GROUP_BYTES = 16 * 1024 * 1024;
 
@@ -178,6 +180,10 @@ export class FileRecordLog implements RecordLog {
     const active = this.#active;
     if (active !== undefined && !active.closed && active.sizeBytes < this.#options.segmentBytes)
       return active;
+    if (this.#nextNumber > RESTART_NUMBER && this.#segments.size === 0) {
+      await Promise.all(this.#destroying);
+      this.#nextNumber = 1;
+    }
     if (this.#nextNumber > MAX_SEGMENT_NUMBER) throw new Error('the storage has used up its segment numbers');
     const segment = new Segment(this.#options.directory, this.#nextNumber++, 0, false);
     await segment.create();
