@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-import { connect, type Socket } from 'node:net';
+import { connect, isIP, type Socket } from 'node:net';
 import type { Clock, Timer } from '../../internal/clock.ts';
 import { errorTypeOf } from './delivery.ts';
 
 const PROBE_EVERY_MS = 1_000;
+/** A dead name server in front of a live one costs a look-up five seconds, and requests wait that long too. */
+const LOOKUP_TIMEOUT_MS = 10_000;
 
 /**
  * After a connection failed, tries once a second whether the server accepts connections again, so that
@@ -55,7 +57,8 @@ export class ReachabilityProbe {
       if (isReachable) this.#onReachable();
       else this.#schedule();
     };
-    socket.setTimeout(PROBE_EVERY_MS);
+    socket.setTimeout(isIP(this.#host) === 0 ? LOOKUP_TIMEOUT_MS : PROBE_EVERY_MS);
+    socket.once('lookup', () => socket.setTimeout(PROBE_EVERY_MS));
     socket.once('connect', () => end(true));
     socket.once('timeout', () => end(false));
     socket.once('error', () => end(false));

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
+import dns from 'node:dns';
 import { createServer, type AddressInfo } from 'node:net';
 import { describe, it } from 'node:test';
 import { RetryableError } from '../../consumer/consumer.ts';
 import { FakeClock } from '../../internal/testing/fake-clock.ts';
 import { HeldBackError, TransportError } from './delivery.ts';
 import { type GateFailures, RecoveryGate } from './recovery-gate.ts';
+
+type LookupDone = (error: null, found: string | dns.LookupAddress[], family?: number) => void;
 
 const failure = (type: string, retryAfterMs?: number): RetryableError =>
   new RetryableError(`failed: ${type}`, {
@@ -94,5 +97,23 @@ describe('the gate before a destination in trouble', () => {
     assert.equal(passes(), true);
     gate.stop();
     listener.close();
+  });
+
+  it('waits for a name that takes its time to be looked up', async (t) => {
+    const listener = createServer((socket) => socket.destroy());
+    await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve));
+    // As where the first of two name servers is dead.
+    t.mock.method(dns, 'lookup', (_name: string, options: dns.LookupAllOptions, done: LookupDone) => {
+      const found = [{ address: '127.0.0.1', family: 4 }];
+      setTimeout(() => (options.all ? done(null, found) : done(null, '127.0.0.1', 4)), 1_500);
+    });
+    const { port } = listener.address() as AddressInfo;
+    const { clock, gate, opened } = gateTo(`http://far.test:${port}`);
+    gate.failed(failure('Unavailable'));
+    await clock.advance(1_000);
+    while (opened.length === 0 && clock.pending.length === 0) await new Promise((r) => setTimeout(r, 20));
+    gate.stop();
+    listener.close();
+    assert.equal(opened.length, 1);
   });
 });
