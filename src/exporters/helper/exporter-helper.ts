@@ -279,6 +279,7 @@ class QueueingExporter implements HelpedExporter {
     } finally {
       this.#isFeeding = false;
       this.#pump();
+      this.#tellIfIdle();
     }
   }
 
@@ -378,6 +379,10 @@ class QueueingExporter implements HelpedExporter {
 
   #finishOne(): void {
     this.#inFlight--;
+    this.#tellIfIdle();
+  }
+
+  #tellIfIdle(): void {
     if (this.#isIdle) this.#onIdle?.();
   }
 

@@ -251,6 +251,16 @@ describe('a sending queue with storage', () => {
     assert.equal(storage.kept.size, 0);
   });
 
+  it('ends when what it reads to be joined turns out damaged at the shutdown', async () => {
+    const storage = new FakeStorage();
+    storage.kept.set(99, { payload: Uint8Array.of(0xff), counts: { samples: 5, events: 6 } });
+    const { exporter, samples, start } = await run(storage, { batch: {} });
+    await start();
+    const ended = exporter.shutdown(never()).then(() => 'ended');
+    assert.equal(await Promise.race([ended, settle().then(() => 'hangs')]), 'ended');
+    assert.equal(samples('send_failed', { error_type: 'Corrupted' }), 5);
+  });
+
   it('tells the age of the oldest batch', async () => {
     const t = await run(new FakeStorage());
     await t.start();
