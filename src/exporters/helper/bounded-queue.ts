@@ -82,6 +82,11 @@ export class BoundedQueue<T> {
   release(weight: Weight): void {
     this.units -= weight.units;
     this.bytes -= weight.bytes;
+    this.#admit();
+  }
+
+  /** Gives room to those who wait for it, in their order. */
+  #admit(): void {
     for (
       let next = this.#waiters[0];
       next !== undefined && this.#fits(next.weight);
@@ -120,6 +125,8 @@ export class BoundedQueue<T> {
         waiter.settle(
           new RetryableError('gave up waiting for room in the sending queue', { cause: signal.reason }),
         );
+        // Who waits behind it may need less.
+        this.#admit();
       };
       const waiter: Waiter = {
         weight,
