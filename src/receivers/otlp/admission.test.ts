@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { it } from 'node:test';
 import { encodeOtlp } from '../../codecs/otlp/encode.ts';
 import type { Admission } from '../../component/admission.ts';
@@ -52,6 +54,23 @@ it('asks the middlewares of a protocol before a request is read, and tells clien
   assert.equal(settings.meter.value('receiver_refused_requests', { reason: 'busy' }), 2);
   gate.isShut = false;
   assert.equal((await post()).status, 200);
+});
+
+it('does not read or unpack a compressed request that is not let in', async (t) => {
+  const gate = new Gate();
+  gate.isShut = true;
+  const { url } = await running(t, { http: { middlewares } }, {}, testHost({ memory_limiter: gate }));
+  const { port, pathname } = new URL(url);
+  const socket = connect(Number(port), '127.0.0.1');
+  t.after(() => socket.destroy());
+  // Its body is announced, and does not come.
+  socket.write(
+    `POST ${pathname} HTTP/1.1\r\nhost: a\r\ncontent-type: ${PROTOBUF}\r\n` +
+      'content-encoding: gzip\r\ncontent-length: 1000\r\n\r\n',
+  );
+  const answer = once(socket, 'data').then(([chunk]) => String(chunk));
+  const late = new Promise<string>((resolve) => setTimeout(resolve, 2_000, 'no answer').unref());
+  assert.match(await Promise.race([answer, late]), /^HTTP\/1.1 429 /);
 });
 
 it('asks on behalf of the protocol alone that names them', async (t) => {

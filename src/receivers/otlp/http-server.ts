@@ -184,6 +184,8 @@ class Exchange {
       const message = `content encoding "${encoding}" is not supported; use one of [${known}]`;
       return this.#refuse(415, 'unsupported', message);
     }
+    // What travels compressed is held apart: whether the request is let in is asked before it is read.
+    this.#grow(held, 0);
     const wire = this.#intake.holdMore();
     try {
       const body = await this.#decompress(name, await this.#readWire(wire));
