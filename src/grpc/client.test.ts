@@ -386,6 +386,19 @@ describe('connections of a gRPC client', () => {
     await call(client(t, 0, { resolve, waitForReady: true }), Buffer.from('a'));
   });
 
+  it('do not fail a call while one of the addresses may still answer', async (t) => {
+    const server = await testServer(t, async (bytes) => bytes);
+    const dead = await freePort();
+    // As "localhost", whose IPv6 address often has no server.
+    const resolve = async (): Promise<Address[]> =>
+      [dead, server.port].map((port) => ({ kind: 'tcp', at: { host: '127.0.0.1', port } }));
+    for (const balancing of ['round_robin', 'pick_first'] as const)
+      await call(client(t, 0, { resolve, balancing }), Buffer.from('a'));
+    const deadOnly = async (): Promise<Address[]> => (await resolve()).slice(0, 1);
+    const c = client(t, 0, { resolve: deadOnly, balancing: 'round_robin' });
+    await assert.rejects(call(c, Buffer.from('a')), { message: /ECONNREFUSED/ });
+  });
+
   it('tell when the name is unknown, and look it up again', async (t) => {
     const server = await testServer(t, async (bytes) => bytes);
     let isKnown = false;

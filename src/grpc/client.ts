@@ -64,6 +64,8 @@ export function openGrpcClient(options: GrpcClientOptions): GrpcClient {
 interface Group {
   addresses: readonly Address[];
   readonly gone: AbortController;
+  /** None of its addresses could be connected to since one of them last was. */
+  hasFailed: boolean;
 }
 
 /**
@@ -199,7 +201,7 @@ class Channel implements GrpcClient {
         known.addresses = list;
         continue;
       }
-      const group = { addresses: list, gone: new AbortController() };
+      const group = { addresses: list, gone: new AbortController(), hasFailed: false };
       this.#groups.set(key, group);
       void this.#keep(group);
     }
@@ -227,16 +229,22 @@ class Channel implements GrpcClient {
   async #connect(group: Group, signal: AbortSignal): Promise<ClientConnection | undefined> {
     const { target, clock } = this.#options;
     const host = target.kind === 'tcp' ? target.at.host : 'localhost';
+    let failure: unknown;
     for (const address of group.addresses) {
       try {
         const dialled = await dial(address, host, this.#options, signal);
         const keepalive = { ...this.#options.keepalive, timeMs: this.#keepaliveMs };
+        group.hasFailed = false;
         return new ClientConnection(dialled, keepalive, clock);
       } catch (error) {
         if (signal.aborted) return undefined;
-        if (this.#connections.length === 0) this.#fail(error);
+        failure = error;
       }
     }
+    group.hasFailed = true;
+    // Calls wait as long as one of the others may still answer.
+    const isLast = [...this.#groups.values()].every(({ hasFailed }) => hasFailed);
+    if (this.#connections.length === 0 && isLast) this.#fail(failure);
     return undefined;
   }
 
