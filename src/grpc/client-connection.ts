@@ -69,7 +69,6 @@ export class ClientConnection {
   /** As `callUnary`. */
   async call(request: ClientRequest, signal: AbortSignal): Promise<Uint8Array> {
     this.#calls++;
-    if (this.#calls === 1) this.#active();
     this.#watch();
     try {
       return await callUnary(this.#session, request, signal, () => this.#active());
