@@ -5,6 +5,7 @@ import { namelessLocation } from '../../pdata/folded.ts';
 import { type Profile, type ProfilesBatch, weightOf } from '../../pdata/profiles-batch.ts';
 import { listAt } from '../../pdata/tables.ts';
 import { baseName, type Origin, originOf } from './origin.ts';
+import { isSnapshot } from './series.ts';
 import type { ProfileStore } from './store.ts';
 
 /** A stack's frames beyond this, counted from the root, are left out; the weight stays. */
@@ -57,6 +58,7 @@ class ProfileTarget {
   readonly #origin: Origin;
   readonly #type: string;
   readonly #scale: number;
+  readonly #isState: boolean;
   readonly #nowMs: number;
   readonly #endMs: number;
   readonly #series = new Map<string, number>();
@@ -71,6 +73,7 @@ class ProfileTarget {
     const { type, scale } = typeOf(rows.dictionary, profile);
     this.#type = type;
     this.#scale = scale;
+    this.#isState = isSnapshot(type);
   }
 
   add(i: number): void {
@@ -97,7 +100,10 @@ class ProfileTarget {
     const covered = this.#store.covers(timeMs, this.#nowMs);
     this.events += events;
     if (!covered) this.misplaced += events;
-    this.#store.add(covered ? timeMs : this.#nowMs, series, node, weight * this.#scale, events);
+    const at = covered ? timeMs : this.#nowMs;
+    // A state is as old as its profile says, wherever it is placed.
+    if (this.#isState) this.#store.addState(at, series, node, weight * this.#scale, events, this.#endMs);
+    else this.#store.add(at, series, node, weight * this.#scale, events);
   }
 
   #seriesOf(thread: string): number {

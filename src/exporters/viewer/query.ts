@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Series } from './series.ts';
+import { isSnapshot, type Series } from './series.ts';
 import type { ProfileStore } from './store.ts';
 
 /** Which samples a view is about. An absent part means all; times in ms since the epoch, `until` exclusive. */
@@ -41,15 +41,6 @@ export interface NodeWeights {
 
 const MAX_THREADS = 200;
 const MAX_PROCESSES = 500;
-const SNAPSHOT_TYPE = /^(inuse_|goroutines?:|threadcreate:|live_|memory_usage)/;
-
-/**
- * Types whose profiles each tell a state, not what happened since the last one (heap in use, goroutines):
- * of these only the newest of a series in the range counts, the sum over time would mean nothing.
- */
-function isSnapshot(type: string): boolean {
-  return SNAPSHOT_TYPE.test(type);
-}
 
 function matches(series: Series, s: Selection): boolean {
   return (

@@ -11,6 +11,15 @@ export interface Series {
 }
 
 const SERIES_BYTES = 320;
+const SNAPSHOT_TYPE = /^(inuse_|goroutines?:|threadcreate:|live_|memory_usage)/;
+
+/**
+ * Types whose profiles each tell a state, not what happened since the last one (heap in use, goroutines):
+ * of these only the newest of a series in the range counts, the sum over time would mean nothing.
+ */
+export function isSnapshot(type: string): boolean {
+  return SNAPSHOT_TYPE.test(type);
+}
 
 /** Interned series, compacted together with the call tree. */
 export class SeriesTable {

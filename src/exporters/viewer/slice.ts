@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { hashEnd, hashInt, hashStart } from '../../pdata/columns.ts';
 
+const STATE_BYTES = 48;
+
 /**
  * One step of time: weight by (series, node). Weights are doubles: sums for the eye, exact to 2^53.
  * The hash index exists only while samples are being added; `seal` drops it and the spare capacity.
@@ -14,6 +16,8 @@ export class Slice {
   series = new Int32Array(64);
   node = new Int32Array(64);
   weight = new Float64Array(64);
+  /** When what a series holds was so, of series that tell a state. */
+  #stateMs = new Map<number, number>();
   #slots: Int32Array | undefined;
 
   constructor(step: number) {
@@ -26,6 +30,7 @@ export class Slice {
       this.node.byteLength +
       this.weight.byteLength +
       (this.#slots?.byteLength ?? 0) +
+      this.#stateMs.size * STATE_BYTES +
       200
     );
   }
@@ -53,6 +58,18 @@ export class Slice {
     if (this.length === this.series.length) this.#resize(this.length * 2);
   }
 
+  /**
+   * Makes room for a state of a series: an older one is gone then. False where a newer one is there already.
+   */
+  beginState(series: number, timeMs: number): boolean {
+    const knownMs = this.#stateMs.get(series);
+    if (knownMs !== undefined && timeMs <= knownMs) return timeMs === knownMs;
+    this.#stateMs.set(series, timeMs);
+    if (knownMs === undefined) return true;
+    for (let row = 0; row < this.length; row++) if (this.series[row] === series) this.weight[row] = 0;
+    return true;
+  }
+
   seal(): void {
     this.#slots = undefined;
     this.#copy(Math.max(this.length, 1));
@@ -64,6 +81,7 @@ export class Slice {
       this.series[row] = seriesIds[this.series[row] as number] as number;
       this.node[row] = nodeIds[this.node[row] as number] as number;
     }
+    this.#stateMs = new Map([...this.#stateMs].map(([id, timeMs]) => [seriesIds[id] as number, timeMs]));
     if (this.#slots !== undefined) this.#index(this.#slots.length);
   }
 

@@ -129,6 +129,22 @@ describe('placing samples in time', () => {
     assert.equal(weighNodes(store, ALL).total, 70);
     assert.equal(weighNodes(store, { ...ALL, untilMs: NOW - 10_000 }).total, 100);
   });
+
+  it('counts only the newest of those within one slice, whole, in whatever order they come', () => {
+    // Slices of a day are 144 s long: a heap is scraped many times in one.
+    const store = newStore(32 * MIB, 86_400_000);
+    const start = Math.floor(NOW / store.sliceMs) * store.sliceMs;
+    const heap = { ...SAMPLES, sampleType: ['inuse_space', 'bytes'] as const };
+    const nowMs = start + 60_000;
+    take(store, batchFromFolded('a 100\nb 5', { ...heap, ...at(start + 15_000) }), nowMs);
+    take(store, batchFromFolded(unique('x', 1500), { ...heap, ...at(start + 45_000) }), nowMs);
+    take(store, batchFromFolded('a 90', { ...heap, ...at(start + 30_000) }), nowMs);
+    assert.equal(weighNodes(store, ALL).total, 1500);
+    assert.equal(Math.max(...timeline(store, ALL, nowMs).weights), 1500);
+    const other = { ...heap, attributes: { 'service.name': 'other' } };
+    take(store, batchFromFolded('a 7', { ...other, ...at(start + 50_000) }), nowMs);
+    assert.equal(weighNodes(store, ALL).total, 1507);
+  });
 });
 
 describe('the byte budget', () => {

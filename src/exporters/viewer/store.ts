@@ -74,6 +74,26 @@ export class ProfileStore {
 
   /** Adds `events` samples of one series and stack. The time must lie within the window that `covers` tells. */
   add(timeMs: number, series: number, node: number, weight: number, events: number): void {
+    const slice = this.#sliceAt(timeMs);
+    slice.add(series, node, weight);
+    slice.events += events;
+  }
+
+  /** As `add`, for a type that tells a state: of the profiles in a slice that of the newest `stateMs` stays. */
+  addState(
+    timeMs: number,
+    series: number,
+    node: number,
+    weight: number,
+    events: number,
+    stateMs: number,
+  ): void {
+    const slice = this.#sliceAt(timeMs);
+    if (slice.beginState(series, stateMs)) slice.add(series, node, weight);
+    slice.events += events;
+  }
+
+  #sliceAt(timeMs: number): Slice {
     const step = Math.floor(timeMs / this.sliceMs);
     let slice = this.#slices.get(step);
     if (slice === undefined) {
@@ -81,8 +101,7 @@ export class ProfileStore {
       this.#slices.set(step, slice);
       this.#newest = Math.max(this.#newest, step);
     }
-    slice.add(series, node, weight);
-    slice.events += events;
+    return slice;
   }
 
   /** Whether a time is within the retention, seen from `nowMs`; a little ahead is forgiven to other hosts' clocks. */
