@@ -265,6 +265,8 @@ describe('viewer security', () => {
     assert.equal((await fetch(`${url}/${'x'.repeat(5000)}`)).status, 414);
     assert.equal((await fetch(`${url}/api/toString`)).status, 404);
     assert.equal((await fetch(`${url}/../package.json`)).status, 404);
+    assert.equal((await fetch(`${url}//`)).status, 400);
+    assert.equal((await fetch(`${url}//[`)).status, 400);
   });
 
   it('warns when more than this machine can see the data', async () => {

@@ -69,9 +69,10 @@ export function viewerHandler(state: ViewerState): HttpHandler {
       response.setHeader('allow', 'GET');
       throw new HttpError(405, 'only GET is allowed');
     }
-    if ((request.url ?? '').length > MAX_URL_LENGTH)
-      throw new HttpError(414, `URL is longer than ${MAX_URL_LENGTH}`);
-    const url = new URL(request.url ?? '/', 'http://localhost');
+    const target = request.url ?? '/';
+    if (target.length > MAX_URL_LENGTH) throw new HttpError(414, `URL is longer than ${MAX_URL_LENGTH}`);
+    if (!URL.canParse(target, 'http://localhost')) throw new HttpError(400, 'want a path');
+    const url = new URL(target, 'http://localhost');
     const asset = state.assets.get(url.pathname);
     if (asset !== undefined) return sendAsset(request, response, asset);
     for (const value of url.searchParams.values()) {
