@@ -91,21 +91,35 @@ export class FlameTree {
     return out;
   }
 
-  /** Names from below the root down to the node. */
+  /** What leads from below the root down to the node: names, with more where siblings share one. */
   path(node: number): string[] {
-    const names: string[] = [];
-    for (let i = node; i > 0; i = this.parent[i] as number) names.push(this.infoOf(i).name);
-    return names.reverse();
+    const steps: string[] = [];
+    for (let i = node; i > 0; i = this.parent[i] as number) {
+      const { name } = this.infoOf(i);
+      const alike = this.children(this.parent[i] as number).filter((s) => this.infoOf(s).name === name);
+      steps.push(alike.length > 1 ? idOf(this.infoOf(i)) : name);
+    }
+    return steps.reverse();
   }
 
   /** The node that a path leads to, or the deepest one that is there. */
   find(path: readonly string[]): number {
     let node = 0;
-    for (const name of path) {
-      const next = this.children(node).find((child) => this.infoOf(child).name === name);
+    for (const step of path) {
+      const children = this.children(node);
+      const name = step.split('\t', 1)[0];
+      const next =
+        children.find((child) => idOf(this.infoOf(child)) === step) ??
+        children.find((child) => this.infoOf(child).name === step) ??
+        children.find((child) => this.infoOf(child).name === name);
       if (next === undefined) break;
       node = next;
     }
     return node;
   }
+}
+
+/** All that tells a frame from others, the name first. */
+function idOf({ name, file, binary, kind }: FrameInfo): string {
+  return [name, file, binary, kind].join('\t');
 }

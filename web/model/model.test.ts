@@ -12,19 +12,21 @@ import { sortRows, topFunctions } from './top-table.ts';
 import { DEFAULT_STATE, formatHash, parseHash, selectionQuery } from './url-state.ts';
 import type { FlameDocument, StatusDocument } from './wire.ts';
 
-/** A document drawn as text: one node a line, indented by depth, `name self`. */
+/** A document drawn as text: one node a line, indented by depth, `name self` or `name@file self`. */
 function drawn(text: string): FlameTree {
   const strings = ['', 'all', '(small)'];
   const frames = { name: [1, 2], file: [0, 0], line: [0, 0], binary: [0, 0], kind: [0, 0] };
   const tree = { depth: [0], frame: [0], self: [0] };
   const rows = new Map<string, number>();
   for (const line of text.split('\n').filter((l) => l.trim() !== '')) {
-    const [name = '', self = '0'] = line.trim().split(' ');
-    let row = rows.get(name);
+    const [id = '', self = '0'] = line.trim().split(' ');
+    let row = rows.get(id);
     if (row === undefined) {
+      const [name = '', file = ''] = id.split('@');
       row = frames.name.push(strings.push(name) - 1) - 1;
-      for (const column of [frames.file, frames.line, frames.binary, frames.kind]) column.push(0);
-      rows.set(name, row);
+      frames.file.push(strings.push(file) - 1);
+      for (const column of [frames.line, frames.binary, frames.kind]) column.push(0);
+      rows.set(id, row);
     }
     tree.depth.push((line.length - line.trimStart().length) / 2 + 1);
     tree.frame.push(row);
@@ -67,6 +69,19 @@ describe('flame tree', () => {
   it('finds the deepest part of a path that is still there', () => {
     assert.deepEqual(tree.path(tree.find(['main', 'work', 'gone', 'malloc'])), ['main', 'work']);
     assert.equal(tree.find(['other']), 0);
+  });
+
+  it('leads to each of the siblings that differ in their file alone, in newer data too', () => {
+    const modules = drawn('main 0\n  <module>@a.py 60\n  <module>@b.py 30\n    load 10');
+    for (let i = 0; i < modules.length; i++) assert.equal(modules.find(modules.path(i)), i);
+    const newer = drawn('main 0\n  <module>@b.py 70\n    load 20\n  <module>@a.py 60');
+    assert.equal(newer.find(modules.path(3)), 2);
+    assert.equal(newer.find(modules.path(2)), 4);
+    const state = parseHash(formatHash({ ...DEFAULT_STATE, zoom: modules.path(4) }));
+    assert.equal(modules.find(state.zoom), 4);
+    assert.equal(newer.find(['main', '<module>']), 2);
+    const alone = drawn('main 0\n  <module>@c.py 5');
+    assert.equal(alone.find(modules.path(3)), 2);
   });
 });
 

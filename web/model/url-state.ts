@@ -17,7 +17,7 @@ export interface PageState {
   readonly thread: string | undefined;
   readonly range: Range;
   readonly search: string;
-  /** Function names from the root to the zoomed frame. */
+  /** Way from the root to the zoomed frame, as `FlameTree.path` tells it. */
   readonly zoom: readonly string[];
   readonly view: View;
   readonly colorBy: ColorBy;
