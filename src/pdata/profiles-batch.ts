@@ -5,6 +5,12 @@ import type { EncodedForm, Samples, StringTable } from './tables.ts';
 
 const NOTHING: Uint8Array = new Uint8Array(0);
 
+/**
+ * Share of a profile's events that was sampled at all, on top of the period: events ÷ fraction estimates
+ * the total. Only on profiles where it is below 1.
+ */
+export const FRACTION_ATTRIBUTE = 'otelcol.profiles.sampling.fraction';
+
 /** What a value counts and in which unit; both are string rows. */
 export interface ValueType {
   readonly type: number;

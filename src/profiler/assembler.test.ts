@@ -7,15 +7,9 @@ import { drawBlock, type DrawnSample } from '../native/testing/block-writer.ts';
 import { valueToText } from '../pdata/any-value.ts';
 import { getText } from '../pdata/attributes.ts';
 import { toFolded } from '../pdata/folded.ts';
-import type { ProfilesBatch } from '../pdata/profiles-batch.ts';
+import { FRACTION_ATTRIBUTE, type ProfilesBatch } from '../pdata/profiles-batch.ts';
 import { listAt } from '../pdata/tables.ts';
-import {
-  assembleBatch,
-  FRACTION_ATTRIBUTE,
-  PROBE_ATTRIBUTE,
-  TRUNCATED_ATTRIBUTE,
-  type AssemblerOptions,
-} from './assembler.ts';
+import { assembleBatch, PROBE_ATTRIBUTE, TRUNCATED_ATTRIBUTE, type AssemblerOptions } from './assembler.ts';
 
 const scope = { name: 'test', version: '1', attributes: [], droppedAttributesCount: 0 };
 

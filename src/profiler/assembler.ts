@@ -18,6 +18,7 @@ import {
 import { ByteColumn, Int32Column } from '../pdata/columns.ts';
 import { Dictionary } from '../pdata/dictionary.ts';
 import {
+  FRACTION_ATTRIBUTE,
   profile,
   ProfilesBatch,
   resource,
@@ -42,11 +43,6 @@ const PROBE_STRIDE = 16;
 const TRACE_ID_BYTES = 16;
 const SCHEMA_URL = 'https://opentelemetry.io/schemas/1.37.0';
 
-/**
- * Share of a profile's events that was sampled at all, on top of the period: events ÷ fraction estimates
- * the total. Only on profiles where it is below 1.
- */
-export const FRACTION_ATTRIBUTE = 'otelcol.profiles.sampling.fraction';
 /** Of a sample: a label that the program set for what it does, behind this prefix its key. */
 export const LABEL_ATTRIBUTE_PREFIX = 'process.context.label.';
 /** Which probe the events of a profile are of. */

@@ -2,7 +2,12 @@
 import { valueToText } from '../../pdata/any-value.ts';
 import type { Dictionary } from '../../pdata/dictionary.ts';
 import { namelessLocation } from '../../pdata/folded.ts';
-import { type Profile, type ProfilesBatch, weightOf } from '../../pdata/profiles-batch.ts';
+import {
+  FRACTION_ATTRIBUTE,
+  type Profile,
+  type ProfilesBatch,
+  weightOf,
+} from '../../pdata/profiles-batch.ts';
 import { listAt } from '../../pdata/tables.ts';
 import { baseName, type Origin, originOf } from './origin.ts';
 import { isSnapshot } from './series.ts';
@@ -13,6 +18,8 @@ export const MAX_DEPTH = 1024;
 /** Sample records between two looks at the budget and two turns of the event loop. */
 const STEP = 512;
 const NANOS_PER_MS = 1_000_000n;
+/** No profiler samples less; what says so would weigh more than all else. */
+const MIN_SHARE = 1e-9;
 
 export interface IngestResult {
   readonly events: number;
@@ -72,7 +79,7 @@ class ProfileTarget {
     this.#endMs = Number((profile.timeUnixNano + profile.durationNano) / NANOS_PER_MS);
     const { type, scale } = typeOf(rows.dictionary, profile);
     this.#type = type;
-    this.#scale = scale;
+    this.#scale = scale / shareOf(rows.dictionary, profile);
     this.#isState = isSnapshot(type);
   }
 
@@ -124,6 +131,16 @@ function typeOf(dictionary: Dictionary, p: Profile): { type: string; scale: numb
     dictionary.text(p.periodType.type) === 'cpu' && dictionary.text(p.periodType.unit) === 'nanoseconds';
   if (counts && onCpu && p.period > 0n) return { type: 'cpu:nanoseconds', scale: Number(p.period) };
   return { type: `${type || 'samples'}:${unit || 'count'}`.slice(0, 128), scale: 1 };
+}
+
+/** The share of the events that was sampled, where the profile tells one that can be believed; else 1. */
+function shareOf(dictionary: Dictionary, p: Profile): number {
+  for (const row of p.attributes) {
+    if (dictionary.attributeKey(row) !== FRACTION_ATTRIBUTE) continue;
+    const value = dictionary.attributeValue(row);
+    if (value.kind === 'double' && value.value >= MIN_SHARE && value.value <= 1) return value.value;
+  }
+  return 1;
 }
 
 /** Rows of a batch's dictionary as ids of the store, each resolved once. */

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { batchFromFolded, type FoldedOptions } from '../../pdata/folded.ts';
 import { DictionaryBuilder } from '../../pdata/dictionary-builder.ts';
-import { profile, ProfilesBatch, resource } from '../../pdata/profiles-batch.ts';
+import { FRACTION_ATTRIBUTE, profile, ProfilesBatch, resource } from '../../pdata/profiles-batch.ts';
 import { SamplesBuilder } from '../../pdata/samples.ts';
 import { ingest, type IngestResult, MAX_DEPTH } from './ingest.ts';
 import { listServices, timeline, weighNodes } from './query.ts';
@@ -30,8 +30,8 @@ const at = (ms: number): Pick<FoldedOptions, 'timeUnixNano' | 'durationNano'> =>
   durationNano: 0n,
 });
 
-/** One CPU profile with a timestamp for each sample. */
-function timed(timesMs: readonly number[], values: readonly bigint[] = []): ProfilesBatch {
+/** One CPU profile with a timestamp for each sample; `share` of all there was to sample. */
+function timed(timesMs: readonly number[], values: readonly bigint[] = [], share?: number): ProfilesBatch {
   const b = new DictionaryBuilder();
   const location = b.location(
     0,
@@ -52,6 +52,9 @@ function timed(timesMs: readonly number[], values: readonly bigint[] = []): Prof
     sampleType: count,
     samples: samples.build(),
     timeUnixNano: BigInt(NOW) * 1_000_000n,
+    ...(share === undefined
+      ? {}
+      : { attributes: Int32Array.of(b.attributeOf(FRACTION_ATTRIBUTE, { kind: 'double', value: share })) }),
   });
   const scope = {
     scope: { name: '', version: '', attributes: [], droppedAttributesCount: 0 },
@@ -115,6 +118,21 @@ describe('placing samples in time', () => {
       { ...weighNodes(store, ALL), self: 0 },
       { type: 'cpu:nanoseconds', self: 0, total: 60_000_000, threads: [['', 60_000_000]] },
     );
+  });
+
+  it('estimates the total where only a share was sampled, so that a thinned time is no dip', () => {
+    const store = newStore();
+    take(store, timed([NOW - 9500], [8n]));
+    take(store, timed([NOW - 3500], [2n], 0.25));
+    assert.deepEqual(
+      timeline(store, ALL, NOW).weights.filter((weight) => weight > 0),
+      [8, 8],
+    );
+    for (const odd of [0, -1, 2, Number.NaN, 1e-300]) {
+      const other = newStore();
+      take(other, timed([NOW - 3500], [2n], odd));
+      assert.equal(weighNodes(other, ALL).total, 2, String(odd));
+    }
   });
 
   it('counts only the newest profile of types that tell a state', () => {
