@@ -12,6 +12,7 @@ export class LeftOut {
   readonly #leaveOut: (pids: readonly number[], leaveOut: boolean) => void;
   readonly #known = new Map<number, SampledProcess>();
   #added = new Set<number>();
+  #wanted = new Set<number>();
 
   constructor(leaveOut: (pids: readonly number[], leaveOut: boolean) => void) {
     this.#leaveOut = leaveOut;
@@ -22,10 +23,17 @@ export class LeftOut {
     this.#added.add(process.pid);
   }
 
-  /** Leaves out what was added since the last call. */
+  /** A process whose samples are wanted: what else had its pid, or ran in it, has ended. */
+  want({ pid }: SampledProcess): void {
+    this.#wanted.add(pid);
+  }
+
+  /** Leaves out what was added, and is not wanted, since the last call. */
   apply(): void {
+    for (const pid of this.#wanted) if (this.#added.delete(pid)) this.#known.delete(pid);
     if (this.#added.size > 0) this.#leaveOut([...this.#added], true);
     this.#added = new Set();
+    this.#wanted = new Set();
     if (this.#known.size <= MAX_REMEMBERED) return;
     this.#leaveOut([...this.#known.keys()], false);
     this.#known.clear();

@@ -297,6 +297,22 @@ describe('profiling of targets that are discovered', () => {
     await receiver.shutdown(never());
   });
 
+  it('does not leave out a target for the pid that it has of a process that waited in vain', async () => {
+    const { addon, clock, receiver, host, seen, tell } = dynamic({
+      collect_interval: '5s',
+      late_binding_timeout: '12s',
+    });
+    addon.draw = () => [busy(9, 'ended')];
+    await receiver.start(host, never());
+    tell([{ __container_id__: 'c0', service_name: 'box' }]);
+    await clock.advance(500);
+    addon.draw = () => [busy(9, 'work', 'c0')];
+    await clock.advance(15_000);
+    assert.deepEqual(seen(), ['box: main;work 2', 'box: main;work 2', 'box: main;work 2']);
+    assert.deepEqual(addon.leftOut, []);
+    await receiver.shutdown(never());
+  });
+
   it('does not wait with late_binding_timeout 0, and never beyond the bytes', async () => {
     for (const config of [{ late_binding_timeout: '0s' }, {}]) {
       const { addon, clock, settings, receiver, host } = dynamic({ ...config, late_binding_max_mib: 1 });

@@ -210,8 +210,10 @@ export class TargetProfiler implements Receiver {
 
   #verdict(process: SampledProcess, nowMs: number, last: boolean): Verdict {
     const target = this.#index.find(process.pid, process.containerId);
+    const mayWait = target === undefined && this.#binding.mayWait(process, nowMs);
+    if (target !== undefined || mayWait) this.#leftOut.want(process);
     if (target !== undefined) return target;
-    if (this.#binding.mayWait(process, nowMs) && !last) return 'unknown yet';
+    if (mayWait && !last) return 'unknown yet';
     if (this.#default !== undefined) return this.#default;
     this.#leftOut.add(process);
     return 'no target';
