@@ -59,7 +59,41 @@ const line = (folded: string): string =>
 const framed = (message: Uint8Array): Buffer => Buffer.concat([frameHeader(message.length), message]);
 const proto = (folded: string): Uint8Array => encodeOtlp(batchFromFolded(folded), { revision: '1.10' });
 
+/** A sink of lines alone, and what it took. */
+function linesTaken(): { readonly lines: string[]; readonly sink: MessageSink } {
+  const lines: string[] = [];
+  const sink: MessageSink = {
+    takeFrame: () => assert.fail('no frame'),
+    takeLine: async (bytes) => lines.push(Buffer.from(bytes).toString()) > 0,
+    skipped: (reason) => assert.fail(reason),
+  };
+  return { lines, sink };
+}
+
 describe('file receiver', () => {
+  it('knows a file again that was emptied and written anew, as copytruncate leaves it', async (t) => {
+    const path = join(folder(t), 'out.json');
+    const { lines, sink } = linesTaken();
+    const old = `${'o'.repeat(2000)}\n`;
+    writeFileSync(path, old);
+    const file = new WatchedFile(path, statSync(path), 4096);
+    await file.read(statSync(path), sink);
+    truncateSync(path);
+    await file.read(statSync(path), sink);
+    writeFileSync(path, `${'n'.repeat(1500)}\n`);
+    await file.read(statSync(path), sink);
+    assert.equal(lines.splice(0).length, 2);
+    await file.close();
+    appendFileSync(path, 'opened again\n');
+    await file.read(statSync(path), sink);
+    const nextRun = new WatchedFile(path, statSync(path), 4096, file.position);
+    await file.close();
+    appendFileSync(path, 'next run\n');
+    await nextRun.read(statSync(path), sink);
+    await nextRun.close();
+    assert.deepEqual(lines, ['opened again', 'next run']);
+  });
+
   it('does not take a file for another that has its name by the time it is opened', async (t) => {
     const dir = folder(t);
     const path = join(dir, 'out.json');
@@ -68,12 +102,7 @@ describe('file receiver', () => {
     renameSync(path, join(dir, 'out-1.json'));
     writeFileSync(path, 'new, and longer\n');
     const file = new WatchedFile(path, stats, 1024);
-    const lines: string[] = [];
-    const sink: MessageSink = {
-      takeFrame: () => assert.fail('no frame'),
-      takeLine: async (bytes) => lines.push(Buffer.from(bytes).toString()) > 0,
-      skipped: (reason) => assert.fail(reason),
-    };
+    const { lines, sink } = linesTaken();
     await file.read(stats, sink);
     assert.deepEqual([lines, file.isOpen], [[], false]);
     file.path = join(dir, 'out-1.json');

@@ -82,6 +82,8 @@ export class WatchedFile {
   rewind(): void {
     this.#reader.reset();
     this.#packed = undefined;
+    // What comes now may begin otherwise.
+    this.#fingerprint = Buffer.alloc(0);
     this.#seen = -1;
   }
 
