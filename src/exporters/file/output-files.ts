@@ -45,6 +45,8 @@ export class OutputFiles {
       await this.#files.get(oldest)?.close();
     }
     await file.append(message);
+    // While another was closed this one may have had to make room itself.
+    if (!this.#recent.has(path)) await file.close();
   }
 
   async flush(): Promise<void> {
