@@ -218,8 +218,9 @@ function defaultSampleType(
     const found = profiles.find((p) => dictionary.text(p.sampleType.type) === named);
     return found === undefined ? 0 : strings.row(found.sampleType.type);
   }
-  const cameFromPprof = getAttribute(scope, PPROF.sampleTypeOrder) !== undefined;
-  return profiles.length === 1 || cameFromPprof ? 0 : strings.row(first.sampleType.type);
+  // Where the order is that of a file without a name, the default is the last again; not where types have gone.
+  const isLast = inSampleTypeOrder(profiles, scope).at(-1) === first;
+  return isLast ? 0 : strings.row(first.sampleType.type);
 }
 
 /** Fields 7 to 15. */

@@ -133,6 +133,17 @@ describe('pprof', () => {
     assert.deepEqual(again.resources[0]?.scopes[0]?.scope, back.resources[0]?.scopes[0]?.scope);
   });
 
+  it('names the default type where types of the file have gone, and its order with them', () => {
+    const { dictionary, resources } = richBatch();
+    const { profiles = [] } = resources[0]?.scopes[0] ?? {};
+    // Of a file with three types whose last is the default one, for it names none.
+    const order = { kind: 'array', value: [2, 0, 1].map(intValue) } as const;
+    const scopeAttributes = [{ key: PPROF.sampleTypeOrder, value: order }];
+    const back = decodePprof(encodePprof(dictionary, profiles, { scopeAttributes }));
+    const typeNames = profilesOf(back).map((p) => back.dictionary.text(p.sampleType.type));
+    assert.deepEqual(typeNames, ['alloc_objects', 'alloc_space']);
+  });
+
   it('names locations without a function after binary and address, unless told not to', () => {
     const source = richBatch();
     const names = (file: Uint8Array): number => decodePprof(file).dictionary.tables.functions.length - 1;
