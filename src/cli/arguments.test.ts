@@ -59,6 +59,17 @@ describe('the command line', () => {
     assert.deepEqual(parse('doctor', '-h').flags, { help: ['true'] });
   });
 
+  it('takes a switch that is set to false for one that is not given', () => {
+    assert.deepEqual(parse('convert', '--bypass-errors=false', '-').flags, {});
+    assert.deepEqual(parse('convert', '--bypass-errors', '--bypass-errors=false', '-').flags, {});
+    assert.deepEqual(parse('relabel', '--json=true', '--explain=0').flags, { json: ['true'] });
+    assert.deepEqual(parse('print-config', '--validate=false').flags, { validate: ['false'] });
+    assert.throws(() => parse('convert', '--bypass-errors=maybe', '-'), {
+      name: 'UsageError',
+      message: 'invalid value "maybe" for --bypass-errors (valid values: [true false])',
+    });
+  });
+
   it('says what is wrong and what would be right', () => {
     for (const [argv, message] of [
       [['--confg', 'x'], 'unknown flag: --confg — did you mean "--config"?'],

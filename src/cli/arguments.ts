@@ -46,9 +46,24 @@ export function parseArguments(argv: readonly string[], commands: readonly Comma
   checkChoices(values, flags);
   return {
     command,
-    flags: new Map(Object.entries(values).map(([key, value]) => [key, value ?? []])),
+    flags: new Map(
+      Object.entries(values)
+        .map(([key, value]) => [key, value ?? []] as const)
+        .filter(([key, value]) => !isTurnedOff(key, value, flags)),
+    ),
     positional,
   };
+}
+
+/** What Go takes for the value of a switch. */
+const ON: readonly string[] = ['1', 't', 'T', 'true', 'TRUE', 'True'];
+const OFF: readonly string[] = ['0', 'f', 'F', 'false', 'FALSE', 'False'];
+
+/** Whether a flag is a switch of which the last word is that it is off. */
+function isTurnedOff(name: string, values: readonly string[], flags: readonly Flag[]): boolean {
+  const flag = flags.find((other) => other.name === name);
+  const isSwitch = flag !== undefined && flag.value === undefined && flag.choices === undefined;
+  return isSwitch && OFF.includes(values.at(-1) ?? '');
 }
 
 /** Every flag as one token `--name=value`; a switch gets the value "true". */
@@ -97,9 +112,11 @@ function checkChoices(
   values: Readonly<Record<string, readonly string[] | undefined>>,
   flags: readonly Flag[],
 ): void {
-  for (const { name, choices } of flags) {
-    const wrong = choices && values[name]?.find((value) => !choices.includes(value));
-    if (wrong !== undefined)
-      throw new UsageError(`invalid value "${wrong}" for --${name} (valid values: [${choices?.join(' ')}])`);
+  for (const { name, value: takesValue, choices } of flags) {
+    const valid = choices ?? (takesValue === undefined ? [...ON, ...OFF] : undefined);
+    const wrong = valid && values[name]?.find((value) => !valid.includes(value));
+    if (wrong === undefined) continue;
+    const shown = choices ?? ['true', 'false'];
+    throw new UsageError(`invalid value "${wrong}" for --${name} (valid values: [${shown.join(' ')}])`);
   }
 }
