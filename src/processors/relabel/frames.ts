@@ -141,8 +141,10 @@ class FramePass {
       }
       first ??= outcome;
       if (outcome.function !== before) isSame = false;
-      if (i < to || outcome.function !== 0)
+      // Behind its lines are those of the next location.
+      if (i < to)
         lines.push({ function: outcome.function, line: t.lineLine[i] ?? 0n, column: t.lineColumn[i] ?? 0n });
+      else if (outcome.function !== 0) lines.push({ function: outcome.function, line: 0n, column: 0n });
     }
     if (first === undefined) return GONE;
     if (isSame && first.mapping === undefined && first.type === undefined) return row;

@@ -200,6 +200,33 @@ describe('rules on frames', () => {
     assert.deepEqual(out?.dictionary.tables.functions.startLine.includes(7n), true);
   });
 
+  it('give a frame without a function one, and not the line of another', async () => {
+    const b = new DictionaryBuilder();
+    const mapping = b.mapping(1n, 9n, 0n, b.string('libc.so'), []);
+    const main = b.function(b.string('main'), 0, 0, 0n);
+    const nameless = b.location(mapping, 5n, [], []);
+    const named = b.location(0, 0n, [], [{ function: main, line: 77n, column: 3n }]);
+    const samples = new SamplesBuilder();
+    samples.add(b.stack([nameless, named]), 0, [], [1n], []);
+    const scope = { name: '', version: '', attributes: [], droppedAttributesCount: 0 };
+    const sampleType = { type: b.string('cpu'), unit: b.string('ns') };
+    const profiles = [profile({ sampleType, samples: samples.build() })];
+    const batch = new ProfilesBatch(b.build(), [
+      { resource: resource([]), schemaUrl: '', scopes: [{ scope, schemaUrl: '', profiles }] },
+    ]);
+    const rules = [{ source_labels: ['mapping'], regex: '(.+)', target_label: 'function' }];
+    const { out } = await run({ scope: 'frame', rules }, batch);
+    assert.equal(toFolded(out ?? batch), 'main;libc.so 1');
+    const { lineLine, lineColumn } = out?.dictionary.tables.locations ?? {};
+    assert.deepEqual(
+      [lineLine, lineColumn].map((column) => [...(column ?? [])].toSorted((a, b) => Number(a - b))),
+      [
+        [0n, 77n],
+        [0n, 3n],
+      ],
+    );
+  });
+
   it('keep the weight of every profile, whatever they do', async () => {
     const name = fc.constantFrom('main', 'a.b', 'a.c', 'x', 'y');
     const line = fc.tuple(fc.array(name, { minLength: 1, maxLength: 4 }), fc.integer({ min: 1, max: 9 }));
