@@ -112,6 +112,20 @@ describe('file_sd_configs', () => {
     assert.deepEqual(run.addresses(), ['a:1', 'b:2']);
   });
 
+  it('forgets a file that is gone while no other can be read', async (t) => {
+    const path = await folder(t);
+    const [a, b] = [join(path, 'a.json'), join(path, 'b.json')];
+    await writeFile(a, '[{"targets":["a:1"]}]');
+    await writeFile(b, '[{"targets":["b:1"]}]');
+    const run = await discover(t, join(path, '*.json'));
+    await writeFile(a, '[{"targets":');
+    await rm(b);
+    await until(run, () => run.addresses().join() === 'a:1');
+    await writeFile(a, '[{"targets": 1');
+    await until(run, () => run.running.status.health === 'down');
+    assert.deepEqual(run.addresses(), ['a:1']);
+  });
+
   it('finds a folder that is made later, at the next refresh', async (t) => {
     const path = join(await folder(t), 'later');
     const config = fileSdSchema.parse({ files: [join(path, '*.json')] });

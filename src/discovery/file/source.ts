@@ -62,7 +62,7 @@ class Files {
     );
   }
 
-  /** All groups, and empty ones for those that are gone. Rejects where no file can be read. */
+  /** All groups, and empty ones for those that are gone. Rejects where no file can be read and none is gone. */
   async read(): Promise<TargetGroup[]> {
     const before = this.#groups;
     const now = new Map<string, readonly TargetGroup[]>();
@@ -80,9 +80,11 @@ class Files {
       }
     }
     this.#groups = now;
-    if (failures.length > 0 && failures.length === paths.size) throw failures[0];
     const all = [...now.values()].flat();
-    return [...all, ...endedGroups([...before.values()].flat(), all)];
+    const ended = endedGroups([...before.values()].flat(), all);
+    // Who does not hand over what has ended now never does.
+    if (failures.length > 0 && failures.length === paths.size && ended.length === 0) throw failures[0];
+    return [...all, ...ended];
   }
 
   async #readOne(path: string): Promise<TargetGroup[]> {
