@@ -116,6 +116,14 @@ export class FakeKubernetes {
     this.#history = [];
   }
 
+  /** Like etcd brought back from an old copy: nothing is there, versions begin anew, every watch ends. */
+  restore(): void {
+    this.#version = 1;
+    this.#history = [];
+    this.#objects.clear();
+    this.disconnect();
+  }
+
   sendBookmarks(): void {
     for (const { response } of this.#watchers) {
       write(response, 'BOOKMARK', { metadata: { resourceVersion: String(this.#version) } });
@@ -211,6 +219,11 @@ export class FakeKubernetes {
   ): void {
     if (from < this.#oldest) {
       answer(response, 410, status(410, 'Expired', `too old resource version: ${from} (${this.#oldest})`));
+      return;
+    }
+    if (from > this.#version) {
+      const message = `Too large resource version: ${from}, current: ${this.#version}`;
+      answer(response, 504, status(504, 'Timeout', message));
       return;
     }
     const watcher: Watcher = { plural, matches, partial, response };

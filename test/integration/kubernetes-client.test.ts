@@ -11,6 +11,7 @@ import { Reflector } from '../../src/discovery/kubernetes/reflector.ts';
 import { section } from '../../src/config/sections/section.ts';
 import { openConfiguredClient } from '../../src/http-client/client.ts';
 import { httpClientShape } from '../../src/http-client/config.ts';
+import { systemClock } from '../../src/internal/clock.ts';
 import { FakeClock } from '../../src/internal/testing/fake-clock.ts';
 import { never, testSettings } from '../../src/internal/testing/settings.ts';
 import { FakeKubernetes } from './fake-kubernetes.ts';
@@ -143,6 +144,35 @@ test('a failing server is asked ever less often, half a minute apart at last', {
     assert.ok(waitMs >= ceilingMs / 2 && waitMs <= ceilingMs, `round ${round}: ${waitMs} ms`);
     await clock.advance(waitMs);
   }
+  stop.abort(new Error('enough'));
+  await running;
+});
+
+test('a server that has gone back behind the version of a watch is listed again', {
+  timeout: 10_000,
+}, async (t) => {
+  const { fake, client } = await connect(t);
+  fake.apply('pods', cartPod());
+  const lists: number[] = [];
+  const reflector = new Reflector({
+    client,
+    query: PODS,
+    read: (object) => object,
+    sink: {
+      replace: (objects) => lists.push(objects.length),
+      upsert: () => undefined,
+      remove: () => undefined,
+    },
+    onError: () => undefined,
+    onRecovery: () => undefined,
+    clock: systemClock,
+  });
+  const stop = new AbortController();
+  const running = reflector.run(stop.signal);
+  await fake.when(({ watches }) => watches === 1);
+  fake.restore();
+  await fake.when(() => lists.length === 2);
+  assert.deepEqual(lists, [1, 0]);
   stop.abort(new Error('enough'));
   await running;
 });

@@ -25,6 +25,14 @@ export function isExpired(error: unknown): boolean {
   return error instanceof KubernetesApiError && (error.status === 410 || error.reason === 'Expired');
 }
 
+/**
+ * True where the server does not know the version asked for yet, and may never: its etcd was restored from a copy.
+ * Told by the message, as client-go does it.
+ */
+export function isTooNew(error: unknown): boolean {
+  return error instanceof KubernetesApiError && error.message.includes('Too large resource version');
+}
+
 /** Objects of one kind, as narrow as they are needed. */
 export interface ResourceQuery {
   /** As `/api/v1/pods` or `/apis/apps/v1/namespaces/shop/replicasets`. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type Clock, sleep } from '../../internal/clock.ts';
 import { deferred } from '../../internal/deferred.ts';
-import { isExpired, type KubernetesApiClient, type ResourceQuery } from './api-client.ts';
+import { isExpired, isTooNew, type KubernetesApiClient, type ResourceQuery } from './api-client.ts';
 import { type JsonObject, objectAt, textAt } from './json.ts';
 
 /** Takes what a reflector sees. */
@@ -62,7 +62,7 @@ export class Reflector<T> {
           await this.#pause(Math.random() * BACKOFF_MIN_MS, signal);
           continue;
         }
-        if (error instanceof SyntaxError) {
+        if (error instanceof SyntaxError || isTooNew(error)) {
           this.#version = undefined;
           this.#expired = true;
         }
