@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createReadStream } from 'node:fs';
+import { withoutPassword } from '../internal/url-password.ts';
 
 /** Text that a location gave. `file` names it in messages; `inline` texts have no file of their own. */
 export interface Retrieved {
@@ -61,8 +62,10 @@ function readVariable(opaque: string, environment: Environment): Retrieved {
 }
 
 async function download(url: string, get: typeof fetch): Promise<Retrieved> {
+  const shown = withoutPassword(url);
   try {
-    const response = await get(url, { signal: AbortSignal.timeout(HTTP_TIMEOUT_MS) });
+    const { address, headers } = withCredentials(url);
+    const response = await get(address, { headers, signal: AbortSignal.timeout(HTTP_TIMEOUT_MS) });
     if (url.startsWith('https:') && !response.url.startsWith('https:')) {
       await response.body?.cancel();
       throw new Error(`was redirected to ${response.url}, which is not protected by TLS`);
@@ -71,10 +74,25 @@ async function download(url: string, get: typeof fetch): Promise<Retrieved> {
       await response.body?.cancel();
       throw new Error(`expected status 200, got ${response.status}`);
     }
-    return { text: await readText(response.body), file: url, inline: false };
+    return { text: await readText(response.body), file: shown, inline: false };
   } catch (error) {
-    throw new Error(`unable to fetch ${url}: ${reason(error)}`, { cause: error });
+    throw new Error(`unable to fetch ${shown}: ${reason(error)}`, { cause: error });
   }
+}
+
+/** User and password of an address as a header, as Go's client sends them; fetch refuses an address with them. */
+function withCredentials(url: string): {
+  readonly address: string;
+  readonly headers: Readonly<Record<string, string>>;
+} {
+  const address = new URL(url);
+  const { username, password } = address;
+  if (username === '' && password === '') return { address: url, headers: {} };
+  const plain = [username, password].map(decodeURIComponent).join(':');
+  address.username = '';
+  address.password = '';
+  const authorization = `Basic ${Buffer.from(plain).toString('base64')}`;
+  return { address: address.href, headers: { authorization } };
 }
 
 async function readText(stream: AsyncIterable<Uint8Array>): Promise<string> {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { withoutPassword } from '../internal/url-password.ts';
 import { ConfigError } from './config-error.ts';
 import { expandTree } from './expand.ts';
 import type { Providers, Retrieved } from './providers.ts';
@@ -101,7 +102,7 @@ function unflatten(tree: MappingNode): MappingNode {
 function sourceError(source: ConfigSource | undefined, message: string): ConfigError {
   return new ConfigError([
     {
-      file: source === undefined ? '' : (source.label ?? source.location),
+      file: source === undefined ? '' : (source.label ?? withoutPassword(source.location)),
       line: 0,
       column: 0,
       path: '',

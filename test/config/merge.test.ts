@@ -137,6 +137,22 @@ describe('the http provider', () => {
     });
   });
 
+  it('sends user and password of the address, and shows no password', async () => {
+    const asked: (readonly [string, string | null])[] = [];
+    const providers = createProviders({}, async (url, init) => {
+      asked.push([String(url), new Headers(init?.headers).get('authorization')]);
+      return new Response(asked.length === 1 ? 'a: 1' : 'no', { status: asked.length === 1 ? 200 : 401 });
+    });
+    const ask = async (opaque: string) => await providers.get('http')?.(opaque);
+    const retrieved = await ask('//me:s%40cret@host/c.yaml');
+    assert.deepEqual([retrieved?.text, retrieved?.file], ['a: 1', 'http://me:[REDACTED]@host/c.yaml']);
+    const authorization = `Basic ${Buffer.from('me:s@cret').toString('base64')}`;
+    assert.deepEqual(asked, [['http://host/c.yaml', authorization]]);
+    await assert.rejects(ask('//me:secret@host/c.yaml'), {
+      message: 'unable to fetch http://me:[REDACTED]@host/c.yaml: expected status 200, got 401',
+    });
+  });
+
   it('says why it cannot connect', async () => {
     let url = '';
     await serve(200, '', async (location) => {
