@@ -296,6 +296,22 @@ describe('a source', () => {
     );
   });
 
+  it('is told of what is not taken, so that it can hand it over again', async () => {
+    const refused: string[] = [];
+    const ran = run((context, update) => {
+      try {
+        update([group('x', ...Array.from({ length: 100_001 }, (_unused, i) => `b:${i}`))]);
+      } catch (error) {
+        refused.push(String(error));
+        context.failed(error);
+      }
+      return new Promise(() => undefined);
+    });
+    await settle();
+    assert.deepEqual(refused, ['Error: more than 100000 targets']);
+    assert.deepEqual([ran.source.status.health, ran.source.status.failures], ['down', 1]);
+  });
+
   it('leaves out what is no target, and says so once', async () => {
     const ran = run((context, update) => {
       for (const name of ['p', 'q', 'p']) context.leftOut('no_address', name, 'it has no address');

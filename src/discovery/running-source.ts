@@ -100,14 +100,9 @@ export class RunningSource {
     }
   }
 
+  /** Throws where there are too many targets. */
   #succeed(groups: readonly TargetGroup[]): void {
-    let hasChanged: boolean;
-    try {
-      hasChanged = this.targets.update(groups);
-    } catch (error) {
-      this.#fail(error);
-      return;
-    }
+    const hasChanged = this.targets.update(groups);
     if (this.#health === 'down') this.#logger.info('discovery works again', { targets: this.targets.kept });
     this.#health = 'up';
     this.#lastSuccessMs = this.#options.clock.now();

@@ -19,8 +19,9 @@ export interface TargetGroup {
 export interface TargetSource {
   /**
    * Runs until `signal` aborts and hands over groups that are new or have changed; an empty list says that
-   * nothing has. What was handed over stays until it is replaced, whatever fails. A rejection counts as a
-   * failure, after which the source is run again; a source that goes on by itself tells `context.failed`.
+   * nothing has. What was handed over stays until it is replaced, whatever fails. `update` throws, and takes nothing,
+   * where there are too many targets. A rejection counts as a failure, after which the source is run again; a source
+   * that goes on by itself tells `context.failed`.
    */
   run(update: (groups: readonly TargetGroup[]) => void, signal: AbortSignal): Promise<void>;
 }

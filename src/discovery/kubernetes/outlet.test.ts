@@ -75,6 +75,19 @@ test('what is not taken is told, and comes again', async () => {
   assert.deepEqual(updates, [['a', 'b', 'c']]);
 });
 
+test('of what comes again only the last word counts', async () => {
+  const { outlet, updates, limit, turns, stock } = outletOf(new Stock());
+  limit.groups = 2;
+  stock.groups.push('a', 'b', 'c');
+  outlet.open(stock);
+  await turns(3);
+  limit.groups = 3;
+  stock.groups.push('b');
+  outlet.request();
+  await turns(3);
+  assert.deepEqual(updates, [['a', 'b', 'c']]);
+});
+
 test('after its end nothing goes out', async () => {
   const { outlet, updates, turns, stock } = outletOf(new Stock());
   outlet.open(stock);

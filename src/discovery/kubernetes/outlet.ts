@@ -17,7 +17,8 @@ export class Outlet {
   readonly #update: (groups: readonly TargetGroup[]) => void;
   readonly #refused: (error: unknown) => void;
   #stock: GroupStock | undefined;
-  #groups: TargetGroup[] = [];
+  /** By name: of what was not taken the last word counts. */
+  readonly #groups = new Map<string, TargetGroup>();
   #turn: NodeJS.Immediate | undefined;
   #isClosed = false;
 
@@ -47,14 +48,14 @@ export class Outlet {
   #work(): void {
     this.#turn = undefined;
     if (this.#stock === undefined) return;
-    for (const group of this.#stock.take(GROUPS_A_TURN)) this.#groups.push(group);
+    for (const group of this.#stock.take(GROUPS_A_TURN)) this.#groups.set(group.name, group);
     if (this.#stock.waiting > 0) {
       this.request();
       return;
     }
     try {
-      this.#update(this.#groups);
-      this.#groups = [];
+      this.#update([...this.#groups.values()]);
+      this.#groups.clear();
     } catch (error) {
       this.#refused(error);
     }
