@@ -81,6 +81,24 @@ test('the documented configuration adds pod, container and service', { timeout: 
   assert.equal(settings.meter.value('otelsvc_k8s_pod_table_size'), 1);
 });
 
+test('a Deployment is known by the hash of its pods, however long that is', {
+  timeout: 20_000,
+}, async (t) => {
+  const { fake, url, directory } = await serve(t);
+  const owner = { kind: 'ReplicaSet', name: 'cart-5d7f9c8b4', uid: 'b1', controller: true };
+  fake.apply(
+    'pods',
+    cartPod({ metadata: { labels: { 'pod-template-hash': '5d7f9c8b4' }, ownerReferences: [owner] } }),
+  );
+  const config = { ...BY_CONTAINER, extract: { metadata: ['k8s.deployment.name', 'service.name'] } };
+  const { ask } = await start(t, await kubeconfig(directory, url), config);
+  assert.deepEqual(await ask({ 'container.id': CONTAINER.cart }), {
+    'container.id': CONTAINER.cart,
+    'k8s.deployment.name': 'cart',
+    'service.name': 'cart',
+  });
+});
+
 test('every container of a pod is found, also by prefixed id and by its run before', {
   timeout: 20_000,
 }, async (t) => {

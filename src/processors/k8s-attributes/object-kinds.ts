@@ -3,7 +3,7 @@ import type { ResourceQuery } from '../../discovery/kubernetes/api-client.ts';
 import type { Wanted } from '../../discovery/kubernetes/objects.ts';
 import type { Config } from './config.ts';
 import type { FieldSource, ObjectKind } from './metadata-fields.ts';
-import type { Extraction } from './pod-attributes.ts';
+import { type Extraction, HASH_LABEL } from './pod-attributes.ts';
 
 const API: Readonly<Record<ObjectKind | 'pod', { readonly group: string; readonly plural: string }>> = {
   pod: { group: '/api/v1', plural: 'pods' },
@@ -118,9 +118,12 @@ export function wantedOf(kind: ObjectKind | 'pod', { fields, rules }: Extraction
   const labels = rules.labels.filter((rule) => rule.from === kind);
   const annotations = rules.annotations.filter((rule) => rule.from === kind);
   const service = kind === 'pod' && (fields.has('service.name') || fields.has('service.version'));
+  const deployment = kind === 'pod' && (fields.has('k8s.deployment.name') || fields.has('service.name'));
   return {
     label: (name) =>
-      (service && name.startsWith('app.kubernetes.io/')) || labels.some((rule) => rule.wants(name)),
+      (deployment && name === HASH_LABEL) ||
+      (service && name.startsWith('app.kubernetes.io/')) ||
+      labels.some((rule) => rule.wants(name)),
     annotation: (name) =>
       (kind === 'pod' && IGNORE_ANNOTATIONS.includes(name)) || annotations.some((rule) => rule.wants(name)),
   };

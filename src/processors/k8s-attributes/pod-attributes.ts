@@ -14,7 +14,9 @@ export interface Extraction {
 /** Finds other objects: namespaces and nodes by name, workloads by uid. */
 export type FindObject = (kind: ObjectKind, key: string) => ObjectMeta | undefined;
 
-/** The random part of a ReplicaSet's name, which a Deployment appends. */
+/** The label of pods with what a Deployment appends to the names of its ReplicaSets; often shorter than 10 characters. */
+export const HASH_LABEL = 'pod-template-hash';
+/** Such a name, for pods without the label. */
 const TEMPLATE_HASH = /^(.+)-[a-z0-9]{10}$/;
 /** A CronJob appends the scheduled time, in minutes. */
 const SCHEDULE = /^(.*)-[0-9]+$/;
@@ -38,7 +40,7 @@ export function podAttributes(pod: Pod, extraction: Extraction, find: FindObject
   field('k8s.cluster.uid', find('namespace', 'kube-system')?.uid ?? '');
   field('service.name', pod.name);
   field('service.namespace', pod.namespace);
-  for (const owner of pod.owners) ownerAttributes(owner, extraction, find, field);
+  for (const owner of pod.owners) ownerAttributes(pod, owner, extraction, find, field);
 
   for (const rule of extraction.rules.labels) if (rule.from === 'pod') rule.apply(pod.labels, put);
   field('service.name', pod.labels['app.kubernetes.io/name'] ?? '');
@@ -52,6 +54,7 @@ type SetField = (name: MetadataField, value: string) => void;
 
 /** Of two names for a service the later call wins: Deployment before ReplicaSet, CronJob before Job. */
 function ownerAttributes(
+  pod: Pod,
   owner: OwnerReference,
   extraction: Extraction,
   find: FindObject,
@@ -63,7 +66,7 @@ function ownerAttributes(
       field('k8s.replicaset.uid', owner.uid);
       field('service.name', owner.name);
       const deployment = controllerOf(find('replicaset', owner.uid), 'Deployment');
-      const guess = extraction.deploymentFromName ? TEMPLATE_HASH.exec(owner.name)?.[1] : undefined;
+      const guess = extraction.deploymentFromName ? deploymentNameOf(owner.name, pod) : undefined;
       const name = deployment?.name ?? guess ?? '';
       field('k8s.deployment.name', name);
       field('k8s.deployment.uid', deployment?.uid ?? '');
@@ -93,6 +96,13 @@ function ownerAttributes(
     }
     default:
   }
+}
+
+function deploymentNameOf(replicaSet: string, { labels }: Pod): string | undefined {
+  const suffix = `-${labels[HASH_LABEL] ?? ''}`;
+  return suffix !== '-' && replicaSet.endsWith(suffix)
+    ? replicaSet.slice(0, -suffix.length)
+    : TEMPLATE_HASH.exec(replicaSet)?.[1];
 }
 
 export function controllerOf(object: ObjectMeta | undefined, kind: string): OwnerReference | undefined {
