@@ -66,4 +66,9 @@ test('members are the ready endpoints of a service and follow it', { timeout: 20
   fake.delete('endpointslices', slice('p-2', 'profiles'));
   await until(['10.0.0.1', '10.0.0.2']);
   assert.ok(cluster.ready);
+  // Of a service with both families there are slices of each, with the same pods.
+  const other = slice('p-6', 'profiles', ['fd00::1', true], ['fd00::2', true]);
+  fake.apply('endpointslices', { ...other, addressType: 'IPv6' });
+  fake.apply('endpointslices', slice('p-2', 'profiles', ['10.0.0.3']));
+  await until(['10.0.0.1', '10.0.0.2', '10.0.0.3']);
 });

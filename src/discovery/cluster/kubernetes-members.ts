@@ -3,7 +3,7 @@ import { type Clock, sleep } from '../../internal/clock.ts';
 import { KubernetesApiClient } from '../kubernetes/api-client.ts';
 import { connect, ownNamespace, type PodSurroundings } from '../kubernetes/connect.ts';
 import { messageOf } from '../kubernetes/connection.ts';
-import { type JsonObject, listAt, objectAt } from '../kubernetes/json.ts';
+import { type JsonObject, listAt, objectAt, textAt } from '../kubernetes/json.ts';
 import { KindStore } from '../kubernetes/kind-store.ts';
 import { queriesFor } from '../kubernetes/kinds.ts';
 import { watchPlan } from '../kubernetes/watch-plan.ts';
@@ -56,7 +56,7 @@ async function watchMembers(
     burst: REQUESTS_BURST,
     clock,
   });
-  const slices = new Map<string, readonly string[]>();
+  const slices = new Map<string, Slice>();
   let isSynced = false;
   let isTelling = false;
   // What a list changes is told together: members that come and go within it would move targets for nothing.
@@ -65,15 +65,15 @@ async function watchMembers(
     isTelling = true;
     queueMicrotask(() => {
       isTelling = false;
-      if (!signal.aborted) update([...slices.values()].flat());
+      if (!signal.aborted) update(membersOf([...slices.values()]));
     });
   };
-  const store = new KindStore<readonly string[]>(false, (_change, key, addresses) => {
-    if (addresses === undefined) slices.delete(key);
-    else slices.set(key, addresses);
+  const store = new KindStore<Slice>(false, (_change, key, slice) => {
+    if (slice === undefined) slices.delete(key);
+    else slices.set(key, slice);
     tell();
   });
-  const plan = watchPlan('endpointslice', false, readyAddresses, store, {
+  const plan = watchPlan('endpointslice', false, readSlice, store, {
     unreadable: (_kind, name, error) =>
       failed(new Error(`cannot read EndpointSlice "${name}"`, { cause: error })),
   });
@@ -97,6 +97,22 @@ async function watchMembers(
   } finally {
     await client.close();
   }
+}
+
+/** What is kept of an EndpointSlice. */
+interface Slice {
+  readonly isIpv6: boolean;
+  readonly addresses: readonly string[];
+}
+
+function readSlice(slice: JsonObject): Slice {
+  return { isIpv6: textAt(slice, 'addressType') === 'IPv6', addresses: readyAddresses(slice) };
+}
+
+/** Of a service with both families each pod is in a slice of each: one member, by the address that all take. */
+function membersOf(slices: readonly Slice[]): readonly string[] {
+  const others = slices.filter(({ isIpv6 }) => !isIpv6);
+  return (others.length > 0 ? others : slices).flatMap(({ addresses }) => addresses);
 }
 
 /** Addresses that are not known to be unready; a service may publish them before they are. */
