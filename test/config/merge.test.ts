@@ -140,7 +140,7 @@ describe('the http provider', () => {
   it('sends user and password of the address, and shows no password', async () => {
     const asked: (readonly [string, string | null])[] = [];
     const providers = createProviders({}, async (url, init) => {
-      asked.push([String(url), new Headers(init?.headers).get('authorization')]);
+      asked.push([new Request(url).url, new Headers(init?.headers).get('authorization')]);
       return new Response(asked.length === 1 ? 'a: 1' : 'no', { status: asked.length === 1 ? 200 : 401 });
     });
     const ask = async (opaque: string) => await providers.get('http')?.(opaque);
