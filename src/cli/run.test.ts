@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
+import { getDefaultAutoSelectFamilyAttemptTimeout, setDefaultAutoSelectFamilyAttemptTimeout } from 'node:net';
 import { describe, it } from 'node:test';
 import * as z from 'zod';
 import type { Component, Host } from '../component/component.ts';
@@ -63,6 +64,12 @@ const aborted = (signal: AbortSignal): Promise<void> =>
   new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 
 describe('a run', { concurrency: false }, () => {
+  it('gives each address of a name time to answer', async () => {
+    setDefaultAutoSelectFamilyAttemptTimeout(250);
+    await runWith({ start: async () => void setImmediate(send, 'SIGTERM') });
+    assert.equal(getDefaultAutoSelectFamilyAttemptTimeout(), 1_500);
+  });
+
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     it(`ends with 0 after ${signal}, having shut down`, async () => {
       let stopped = false;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createReadStream } from 'node:fs';
+import { basicCredentials } from '../internal/url-credentials.ts';
 import { withoutPassword } from '../internal/url-password.ts';
 
 /** Text that a location gave. `file` names it in messages; `inline` texts have no file of their own. */
@@ -86,12 +87,10 @@ function withCredentials(url: string): {
   readonly headers: Readonly<Record<string, string>>;
 } {
   const address = new URL(url);
-  const { username, password } = address;
-  if (username === '' && password === '') return { address: url, headers: {} };
-  const plain = [username, password].map(decodeURIComponent).join(':');
+  const authorization = basicCredentials(address);
+  if (authorization === undefined) return { address: url, headers: {} };
   address.username = '';
   address.password = '';
-  const authorization = `Basic ${Buffer.from(plain).toString('base64')}`;
   return { address: address.href, headers: { authorization } };
 }
 

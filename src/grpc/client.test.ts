@@ -38,6 +38,7 @@ import { type GrpcClient, type GrpcClientOptions, openGrpcClient } from './clien
 import type { Address } from './dial.ts';
 import { messagePrefix } from './message.ts';
 import { encodeStatus } from './status-details.ts';
+import { SilentRelay } from './testing/silent-relay.ts';
 import { ECHO, testServer, until } from './testing/test-server.ts';
 
 type Handler = (call: ServerUnaryCall<Buffer, Buffer>, reply: sendUnaryData<Buffer>) => void;
@@ -332,23 +333,13 @@ describe('connections of a gRPC client', () => {
 
   it('are given up when the server does not answer a ping', async (t) => {
     const clock = new FakeClock();
-    // A TCP relay that goes silent: the server stays, its answers do not come.
     const server = await testServer(t, () => new Promise(() => undefined));
-    let isSilent = false;
-    const relay = createTcpServer((near) => {
-      const far = connectTcp(server.port, '127.0.0.1');
-      near.on('data', (chunk: Buffer) => isSilent || far.write(chunk)).on('error', () => undefined);
-      far.on('data', (chunk: Buffer) => near.write(chunk)).on('error', () => undefined);
-      near.once('close', () => far.destroy());
-    });
-    relay.listen(0, '127.0.0.1');
-    await once(relay, 'listening');
-    t.after(() => relay.close());
+    const relay = await SilentRelay.to(server.port, t);
     const keepalive = { timeMs: 10_000, timeoutMs: 7_000, permitWithoutCalls: false };
-    const c = client(t, (relay.address() as AddressInfo).port, { clock, keepalive });
+    const c = client(t, relay.port, { clock, keepalive });
     const lost = assert.rejects(call(c, Buffer.from('a')), { code: status.UNAVAILABLE });
     await until(() => server.held.now === 1);
-    isSilent = true;
+    relay.isSilent = true;
     await clock.advance(10_000);
     await clock.advance(7_000);
     await lost;

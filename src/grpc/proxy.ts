@@ -3,6 +3,7 @@ import { request } from 'node:http';
 import type { Socket } from 'node:net';
 import { formatHostPort, type HostPort } from '../internal/endpoint.ts';
 import { isProxyExempt } from '../internal/http-proxy.ts';
+import { basicCredentials } from '../internal/url-credentials.ts';
 
 /** An HTTP proxy that makes tunnels. */
 export interface Proxy {
@@ -27,10 +28,9 @@ export function proxyFor(target: HostPort, env: Environment): Proxy | undefined 
   const text = env[name] ?? '';
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url?.protocol !== 'http:') throw new Error(`${name} must be the URL of a proxy: "http://host:port"`);
-  const user = decodeURIComponent(url.password === '' ? url.username : `${url.username}:${url.password}`);
   return {
     at: { host: url.hostname.replace(/^\[(.*)\]$/, '$1'), port: Number(url.port || 80) },
-    authorization: user === '' ? undefined : `Basic ${Buffer.from(user).toString('base64')}`,
+    authorization: basicCredentials(url),
   };
 }
 

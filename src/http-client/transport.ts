@@ -6,7 +6,7 @@ import { type TlsClientConfig, tlsClientSchema } from '../config/sections/tls.ts
 import { type ClientTls, openClientTls } from '../config/sections/tls-source.ts';
 import { orAborted } from '../internal/abort.ts';
 import { type Clock, systemClock } from '../internal/clock.ts';
-import { tokenOf } from '../internal/http-proxy.ts';
+import { proxyToken } from '../internal/url-credentials.ts';
 import { Connections } from './connections.ts';
 
 /** As long as Prometheus keeps an unused connection. */
@@ -203,7 +203,7 @@ export class Transport {
       ...common,
       uri: proxy,
       proxyTunnel: isSecure,
-      ...tokenOf(proxy),
+      ...proxyToken(proxy),
       ...(tls && {
         requestTls: { ...tls, allowH2 },
         proxyTls: { secureContext: tls.secureContext, rejectUnauthorized: tls.rejectUnauthorized },

@@ -56,13 +56,3 @@ function isWithin(host: string, network: string, length: number): boolean {
   list.addSubnet(network, length, type);
   return list.check(host, type);
 }
-
-/**
- * Credentials of a proxy's URL as an option of undici's ProxyAgent, which by itself leaves out a user without a password;
- * proxies have it whose user is a key.
- */
-export function tokenOf(proxy: string): { token?: string } {
-  const { username, password } = new URL(proxy);
-  if (username === '' || password !== '') return {};
-  return { token: `Basic ${Buffer.from(`${decodeURIComponent(username)}:`).toString('base64')}` };
-}

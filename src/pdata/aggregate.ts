@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+import { clampInt64 } from '../internal/int64.ts';
 import { type Profile, type ProfilesBatch, withProfiles, withSamples, withScopes } from './profiles-batch.ts';
 import { WordRows } from './rows.ts';
 import { SamplesBuilder } from './samples.ts';
 import { listAt, type Samples } from './tables.ts';
-
-const INT64_MAX = 2n ** 63n - 1n;
-const INT64_MIN = -(2n ** 63n);
 
 /**
  * The batch with samples of one identity (stack, set of attributes, link) and shape made one in each
@@ -87,7 +85,7 @@ function sums(values: readonly bigint[]): bigint[] {
   const out: bigint[] = [];
   let sum = 0n;
   values.forEach((value, i) => {
-    if (i > 0 && (sum + value > INT64_MAX || sum + value < INT64_MIN)) {
+    if (i > 0 && clampInt64(sum + value) !== sum + value) {
       out.push(sum);
       sum = 0n;
     }

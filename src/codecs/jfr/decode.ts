@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { clampInt64 } from '../../internal/int64.ts';
 import { Turnstile } from '../../internal/turnstile.ts';
 import { atOnce, inTurns, type Steps } from '../../internal/turns.ts';
 import { DecodeError } from '../../internal/wire-reader.ts';
@@ -13,7 +14,7 @@ import { readChunk } from './recording.ts';
 import { Series } from './series.ts';
 import { Settings } from './settings.ts';
 import { StackTable } from './stack-table.ts';
-import { capped, Targets } from './targets.ts';
+import { Targets } from './targets.ts';
 
 const DEFAULT_MAX_BYTES = 64 * 1024 * 1024;
 
@@ -178,7 +179,7 @@ class RecordingReader {
     for (const key of Object.keys(GROUPS) as GroupKey[]) {
       const series = this.#series.get(key);
       if (series === undefined || series.isEmpty) continue;
-      const times = { timeUnixNano: capped(start), durationNano: capped(end - start) };
+      const times = { timeUnixNano: clampInt64(start), durationNano: clampInt64(end - start) };
       const resources = [series.build({ ...times, periodNano: this.#targets.period(key) }, builder, tied)];
       built.push({ name: series.group.name, resources });
       yield;

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { clampInt64 } from '../../internal/int64.ts';
 import type { Chunk } from './chunk.ts';
 import type { GroupKey } from './groups.ts';
 import type { Bucket, ChunkSamples } from './recording.ts';
@@ -6,10 +7,6 @@ import type { Settings } from './settings.ts';
 
 const DEFAULT_PERIOD_NANO = 10_000_000n;
 const SECOND = 1_000_000_000n;
-const MAX_INT64 = (1n << 63n) - 1n;
-
-/** A value as an int64 that is not negative can have it. */
-export const capped = (value: bigint): bigint => (value > MAX_INT64 ? MAX_INT64 : value);
 
 /** A group that samples go to, and what `count` of them with a sum of amounts are worth there. */
 interface Target {
@@ -84,14 +81,14 @@ export class Targets {
   #sampled(group: GroupKey, event: string): Target {
     const period = this.#settings.periodOf(event) ?? this.#defaultPeriod;
     this.#periods.set(group, period);
-    return { group, valueOf: (count) => capped(BigInt(count) * period) };
+    return { group, valueOf: (count) => clampInt64(BigInt(count) * period) };
   }
 
   /** async-profiler counts equal samples of a thread in one event. */
   #wallClock(): Target {
     const period = this.#settings.wallPeriod ?? this.#defaultPeriod;
     this.#periods.set('wall', period);
-    return { group: 'wall', valueOf: (_, sum) => capped(sum * period) };
+    return { group: 'wall', valueOf: (_, sum) => clampInt64(sum * period) };
   }
 
   /** Each sample tells its period, which depends on the number of processors and may change. */
@@ -114,12 +111,12 @@ function nanosOf({ reader }: Bucket, { ticksPerSecond }: Chunk): (sum: bigint) =
     case 'NANOSECONDS':
       return (sum) => sum;
     case 'MICROSECONDS':
-      return (sum) => capped(sum * 1_000n);
+      return (sum) => clampInt64(sum * 1_000n);
     case 'MILLISECONDS':
-      return (sum) => capped(sum * 1_000_000n);
+      return (sum) => clampInt64(sum * 1_000_000n);
     case 'SECONDS':
-      return (sum) => capped(sum * SECOND);
+      return (sum) => clampInt64(sum * SECOND);
     default:
-      return ticksPerSecond === 0n ? (sum) => sum : (sum) => capped((sum * SECOND) / ticksPerSecond);
+      return ticksPerSecond === 0n ? (sum) => sum : (sum) => clampInt64((sum * SECOND) / ticksPerSecond);
   }
 }

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+import { clampInt64 } from '../../internal/int64.ts';
 import { weightOf } from '../../pdata/profiles-batch.ts';
 import { halvesOf } from '../../pdata/table-rows.ts';
 import type { Samples } from '../../pdata/tables.ts';
 import type { PprofLosses } from './losses.ts';
-
-const INT64_MAX = 2n ** 63n - 1n;
-const INT64_MIN = -(2n ** 63n);
 
 /** One value for each sample, in halves: its own, or the weight of what pprof cannot hold. */
 export function valueHalves(s: Samples, losses: PprofLosses): Int32Array {
@@ -15,8 +13,9 @@ export function valueHalves(s: Samples, losses: PprofLosses): Int32Array {
   for (let i = 0; i < s.length; i++) {
     if ((s.valueStart[i + 1] as number) - (s.valueStart[i] as number) > 1) losses.summedValues++;
     const weight = weightOf(s, i);
-    if (weight > INT64_MAX || weight < INT64_MIN) losses.clampedValues++;
-    column[i] = weight > INT64_MAX ? INT64_MAX : weight < INT64_MIN ? INT64_MIN : weight;
+    const value = clampInt64(weight);
+    if (value !== weight) losses.clampedValues++;
+    column[i] = value;
   }
   return halvesOf(column);
 }

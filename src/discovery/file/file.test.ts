@@ -32,6 +32,15 @@ async function until(run: SourceUnderTest, holds: () => boolean): Promise<void> 
   }
 }
 
+/** Two files with a target each. */
+async function discoverTwo(t: TestContext) {
+  const path = await folder(t);
+  const [a, b] = [join(path, 'a.json'), join(path, 'b.json')];
+  await writeFile(a, '[{"targets":["a:1"]}]');
+  await writeFile(b, '[{"targets":["b:1"]}]');
+  return { a, b, run: await discover(t, join(path, '*.json')) };
+}
+
 describe('file_sd_configs', () => {
   it('reads JSON and YAML of a glob, with the path as a label', async (t) => {
     const path = await folder(t);
@@ -95,11 +104,7 @@ describe('file_sd_configs', () => {
   });
 
   it('keeps what a file held that cannot be read any more, and what others hold', async (t) => {
-    const path = await folder(t);
-    const [a, b] = [join(path, 'a.json'), join(path, 'b.json')];
-    await writeFile(a, '[{"targets":["a:1"]}]');
-    await writeFile(b, '[{"targets":["b:1"]}]');
-    const run = await discover(t, join(path, '*.json'));
+    const { a, b, run } = await discoverTwo(t);
     await writeFile(a, '[{"targets":');
     await writeFile(b, '[{"targets":["b:2"]}]');
     await until(run, () => run.addresses().includes('b:2') && run.running.status.leftOut > 0);
@@ -113,11 +118,7 @@ describe('file_sd_configs', () => {
   });
 
   it('forgets a file that is gone while no other can be read', async (t) => {
-    const path = await folder(t);
-    const [a, b] = [join(path, 'a.json'), join(path, 'b.json')];
-    await writeFile(a, '[{"targets":["a:1"]}]');
-    await writeFile(b, '[{"targets":["b:1"]}]');
-    const run = await discover(t, join(path, '*.json'));
+    const { a, b, run } = await discoverTwo(t);
     await writeFile(a, '[{"targets":');
     await rm(b);
     await until(run, () => run.addresses().join() === 'a:1');

@@ -7,7 +7,7 @@ import { type ClientTls, openClientTls } from '../../config/sections/tls-source.
 import type { TlsClientConfig } from '../../config/sections/tls.ts';
 import { PermanentError, RetryableError } from '../../consumer/consumer.ts';
 import { orAborted } from '../../internal/abort.ts';
-import { tokenOf } from '../../internal/http-proxy.ts';
+import { proxyToken } from '../../internal/url-credentials.ts';
 import { sendAuthorized } from './client-auth.ts';
 import { TransportError } from './delivery.ts';
 
@@ -141,7 +141,7 @@ function makeDispatcher(options: HttpClientOptions, connect: ClientTls | undefin
     ...common,
     uri: proxyUrl,
     proxyTunnel,
-    ...tokenOf(proxyUrl),
+    ...proxyToken(proxyUrl),
     ...(connect && { requestTls: connect }),
   });
 }

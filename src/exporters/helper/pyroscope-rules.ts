@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { clampInt64 } from '../../internal/int64.ts';
 import { type AnyValue, intValue, stringValue, valueToText } from '../../pdata/any-value.ts';
 import { type Attributes, getText } from '../../pdata/attributes.ts';
 import type { Dictionary } from '../../pdata/dictionary.ts';
@@ -259,10 +260,6 @@ function pieces(p: Profile, rowsFor: (row: number) => readonly number[]): Profil
   return out;
 }
 
-const INT64_MAX = 2n ** 63n - 1n;
-const clamped = (value: bigint): bigint =>
-  value > INT64_MAX ? INT64_MAX : value < -INT64_MAX ? -INT64_MAX : value;
-
 /** Samples `from .. to` with one value each, made of a sample's weight; timestamps go. */
 export function oneValueEach(
   s: Samples,
@@ -275,7 +272,7 @@ export function oneValueEach(
   const values = new BigInt64Array(length);
   const attributes: number[][] = [];
   for (let i = from; i < to; i++) {
-    values[i - from] = clamped(value(i, weightOf(s, i)));
+    values[i - from] = clampInt64(value(i, weightOf(s, i)));
     const rows = Array.from(listAt(s.attributes, i));
     attributes.push(rowsFor === undefined ? rows : rows.flatMap(rowsFor));
   }

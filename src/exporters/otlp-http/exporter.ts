@@ -16,6 +16,7 @@ import {
   userAgent,
 } from '../helper/http-client.ts';
 import { joined } from '../../internal/wire-writer.ts';
+import { basicCredentials } from '../../internal/url-credentials.ts';
 import { createOtlpExporter, type OtlpTransport } from '../helper/otlp-requests.ts';
 import { type PartialSuccess, partialSuccess, statusMessage } from '../helper/otlp-response.ts';
 import { RecoveryGate } from '../helper/recovery-gate.ts';
@@ -124,13 +125,12 @@ class HttpTransport implements OtlpTransport {
 }
 
 function requestHeaders(config: Config, url: URL, build: BuildInfo): Record<string, string> {
-  const { username, password } = url;
-  const userInfo = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+  const authorization = basicCredentials(url);
   return {
     'content-type': CONTENT_TYPES[config.encoding],
     'user-agent': userAgent(build),
     ...(config.compression !== 'none' && { 'content-encoding': config.compression }),
-    ...(userInfo !== ':' && { authorization: `Basic ${Buffer.from(userInfo).toString('base64')}` }),
+    ...(authorization !== undefined && { authorization }),
     ...Object.fromEntries(
       Object.entries(config.headers).map(([name, value]) => [name.toLowerCase(), value.reveal()]),
     ),

@@ -5,7 +5,8 @@ import { Agent, type Dispatcher, ProxyAgent } from 'undici';
 import { type ClientTls, openClientTls } from '../../../config/sections/tls-source.ts';
 import { PermanentError, RetryableError } from '../../../consumer/consumer.ts';
 import { orAborted } from '../../../internal/abort.ts';
-import { httpProxyFor, tokenOf } from '../../../internal/http-proxy.ts';
+import { httpProxyFor } from '../../../internal/http-proxy.ts';
+import { basicCredentials, proxyToken } from '../../../internal/url-credentials.ts';
 import {
   endpointOf,
   headersOf,
@@ -37,9 +38,10 @@ export async function openHttpSender(settings: SenderSettings): Promise<OwnSende
   const tls = url.protocol === 'https:' ? await openClientTls(tlsOf(config), logger) : undefined;
   // Certificates are read once: own telemetry has no key for reading them again.
   const dispatcher = dispatcherFor(url, await tls?.());
+  const authorization = basicCredentials(url);
   const isCompressed = config.compression === 'gzip';
   const headers = {
-    ...credentialsOf(url),
+    ...(authorization !== undefined && { authorization }),
     ...headersOf(settings),
     'content-type': 'application/x-protobuf',
     ...(isCompressed && { 'content-encoding': 'gzip' }),
@@ -62,15 +64,9 @@ function dispatcherFor(url: URL, connect: ClientTls | undefined): Dispatcher {
     ...limits,
     uri,
     proxyTunnel,
-    ...tokenOf(uri),
+    ...proxyToken(uri),
     ...(connect && { requestTls: connect }),
   });
-}
-
-function credentialsOf({ username, password }: URL): Record<string, string> {
-  if (username === '') return {};
-  const text = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
-  return { authorization: `Basic ${Buffer.from(text).toString('base64')}` };
 }
 
 type SentRequest = Dispatcher.RequestOptions & { readonly signal: AbortSignal };
